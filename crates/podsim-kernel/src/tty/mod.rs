@@ -1,0 +1,3 @@
+//! Terminals.
+/// A terminal: a pty pair.
+pub struct Tty;

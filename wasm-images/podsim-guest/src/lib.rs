@@ -1,0 +1,1 @@
+//! The system calls of podsim for guests written in Rust.
