@@ -1,0 +1,42 @@
+# Everything here also works without just: each recipe is the command to type.
+
+# What can be done
+default:
+    @just --list
+
+# Build podsim (the wasm images are built, precompiled and embedded by the build itself)
+build:
+    cargo build --release
+
+# Run a manifest
+run *ARGS:
+    cargo run --release -- run {{ARGS}}
+
+# All tests
+test:
+    cargo test
+
+# Formatting and lints, as CI checks them
+lint:
+    cargo fmt --all --check
+    cargo fmt --all --check --manifest-path wasm-images/Cargo.toml
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The other targets that must keep compiling
+check-targets:
+    rustup target add x86_64-pc-windows-gnu wasm32-unknown-unknown
+    cargo check --target x86_64-pc-windows-gnu -p podsim
+    cargo check --target wasm32-unknown-unknown -p podsim-sys -p podsim-kernel
+
+# Licences and advisories (needs cargo-deny)
+deny:
+    cargo deny check licenses bans sources
+
+# Accept changed snapshots
+bless:
+    INSTA_UPDATE=always cargo test -p podsim-tests
+
+# How fast it is (needs hyperfine): ratios and medians of one run
+bench:
+    cargo build --release
+    ./tests/bench.sh

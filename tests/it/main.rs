@@ -1,0 +1,4 @@
+//! The tests of podsim as a whole: one program, a module a topic.
+
+mod layers;
+mod tidy;
