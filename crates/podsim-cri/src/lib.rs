@@ -1,1 +1,36 @@
-//! podsim-cri
+//! The Container Runtime Interface in Rust: CRI's own words as two object-safe traits, and a fake of each beside them.
+//!
+//! * [`RuntimeService`]: pod sandboxes, containers, exec, attach, port-forward, logs, events, volumes.
+//! * [`ImageService`]: images.
+//! * [`sandbox`], [`container`], [`namespace`], [`security`], [`volume`], [`image`], [`log`], [`event`], [`stream`]: what
+//!   they take and give.
+//! * [`fake`]: a runtime that runs nothing, for tests of what stands above.
+//!
+//! The shape follows `k8s.io/cri-api` (`runtime/v1/api.proto`), so that a CRI gRPC server can be put on these traits and a
+//! CRI client under them. Two things are added, because the kubelet of podsim need not share a filesystem with its
+//! runtime: volumes (in CRI the kubelet writes into the node's `/var/lib/kubelet`) and log reading (in CRI, files).
+
+pub mod container;
+pub mod error;
+pub mod event;
+pub mod fake;
+pub mod image;
+pub mod log;
+pub mod namespace;
+pub mod sandbox;
+pub mod security;
+pub mod service;
+pub mod stream;
+pub mod volume;
+
+pub use container::*;
+pub use error::{Error, Result};
+pub use event::*;
+pub use image::*;
+pub use log::*;
+pub use namespace::*;
+pub use sandbox::*;
+pub use security::*;
+pub use service::{ImageService, RuntimeService};
+pub use stream::*;
+pub use volume::*;

@@ -1,0 +1,111 @@
+//! Pod sandboxes: the pause process that holds a Pod's namespaces.
+
+use crate::{NamespaceInodes, NamespaceOption, UtsNamespace};
+use jiff::Timestamp;
+use podsim_sys::Pid;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Names a pod sandbox of the runtime: 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SandboxId(pub String);
+
+impl std::fmt::Display for SandboxId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whose sandbox it is. `k8s_POD_NAME_NAMESPACE_UID_ATTEMPT` is its name in `docker ps`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodSandboxMetadata {
+    /// The Pod's name.
+    pub name: String,
+    /// The Pod's uid.
+    pub uid: String,
+    /// The Pod's (Kubernetes) namespace.
+    pub namespace: String,
+    /// How many sandboxes the Pod had before this one.
+    pub attempt: u32,
+}
+
+/// What `/etc/resolv.conf` of the containers says; `None` in [`PodSandboxConfig`] means the node's own file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DnsConfig {
+    /// `nameserver` lines.
+    pub servers: Vec<String>,
+    /// The `search` line.
+    pub searches: Vec<String>,
+    /// The `options` line.
+    pub options: Vec<String>,
+}
+
+/// A sandbox to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodSandboxConfig {
+    /// Whose.
+    pub metadata: PodSandboxMetadata,
+    /// Host name of the Pod; empty with the node's network, where the node's is kept. The runtime writes `/etc/hostname`.
+    pub hostname: String,
+    /// Directory on the node for the logs of the containers, as `/var/log/pods/NAMESPACE_NAME_UID`.
+    pub log_directory: String,
+    /// DNS; the runtime writes `/etc/resolv.conf`.
+    pub dns_config: Option<DnsConfig>,
+    /// Kept for selection.
+    pub labels: BTreeMap<String, String>,
+    /// Kept.
+    pub annotations: BTreeMap<String, String>,
+    /// Which of the sandbox's namespaces are the node's, and whether a pid namespace is made to be shared.
+    pub namespaces: NamespaceOption,
+    /// One UTS namespace for all or one each.
+    pub uts: UtsNamespace,
+}
+
+/// Is it usable?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodSandboxState {
+    /// pause runs and the network is up.
+    Ready,
+    /// Stopped or dead.
+    NotReady,
+}
+
+/// A sandbox as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodSandboxStatus {
+    /// Its id.
+    pub id: SandboxId,
+    /// Whose it is.
+    pub metadata: PodSandboxMetadata,
+    /// Usable?
+    pub state: PodSandboxState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Addresses; empty with the node's network. The first is the Pod's IP.
+    pub ips: Vec<IpAddr>,
+    /// pause's pid on the node; `None` if it is dead.
+    pub pid: Option<Pid>,
+    /// The pause image.
+    pub image: String,
+    /// pause's namespaces.
+    pub namespace_inodes: NamespaceInodes,
+    /// As configured.
+    pub namespaces: NamespaceOption,
+    /// As configured.
+    pub uts: UtsNamespace,
+    /// As configured.
+    pub labels: BTreeMap<String, String>,
+    /// As configured.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Which sandboxes to list; a default filter lists all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodSandboxFilter {
+    /// This one.
+    pub id: Option<SandboxId>,
+    /// In this state.
+    pub state: Option<PodSandboxState>,
+    /// Of this Pod.
+    pub pod_uid: Option<String>,
+}

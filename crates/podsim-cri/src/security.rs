@@ -1,0 +1,51 @@
+//! What a container's process may do (`LinuxContainerSecurityContext` of CRI) and how much it may use
+//! (`LinuxContainerResources`).
+
+/// Credentials and restrictions of a container's processes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecurityContext {
+    /// User id; `None`: the image's user.
+    pub run_as_user: Option<u32>,
+    /// User name to be looked up in the image's `/etc/passwd`; only if `run_as_user` is not set.
+    pub run_as_username: Option<String>,
+    /// Primary group id; `None`: the image's, or the user's in `/etc/passwd`, or 0.
+    pub run_as_group: Option<u32>,
+    /// Further groups (includes `fsGroup`).
+    pub supplemental_groups: Vec<u32>,
+    /// The root filesystem cannot be written.
+    pub readonly_rootfs: bool,
+    /// All capabilities, all devices, nothing masked.
+    pub privileged: bool,
+    /// `no_new_privs` of `prctl(2)` (`allowPrivilegeEscalation: false`).
+    pub no_new_privs: bool,
+    /// Changes to the default set of capabilities.
+    pub capabilities: Capabilities,
+    /// Paths that are hidden; `None`: the runtime's default list.
+    pub masked_paths: Option<Vec<String>>,
+    /// Paths that are read-only; `None`: the runtime's default list.
+    pub readonly_paths: Option<Vec<String>>,
+}
+
+/// Capability names without `CAP_`, upper case; `ALL` means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Added to the default set, after `drop`.
+    pub add: Vec<String>,
+    /// Taken from the default set.
+    pub drop: Vec<String>,
+}
+
+/// Limits of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Bytes; going over it is an `OOMKilled`.
+    pub memory_limit: Option<u64>,
+    /// CPU limit in thousandths of a CPU.
+    pub cpu_limit_millis: Option<u64>,
+    /// CPU request in thousandths of a CPU (cgroup weight).
+    pub cpu_request_millis: Option<u64>,
+    /// Processes and threads.
+    pub pids_limit: Option<u64>,
+    /// `oom_score_adj` of the container's processes.
+    pub oom_score_adj: i32,
+}
