@@ -8,7 +8,9 @@
 //! * [`file`], [`process`], [`tty`], [`net`], [`ns`], [`poll`], [`ipc`]: what the calls take and return.
 //! * [`Clock`]: time as something passed in, with [`ManualClock`] for tests.
 //! * [`Syscalls`]: the system calls of one process; `self` is the caller.
+//! * [`calls`], [`wire`], [`wasi_errno`]: how wasm guests make them: the `podsim_v1` table, its messages, WASI's error numbers.
 
+pub mod calls;
 pub mod clock;
 pub mod errno;
 pub mod file;
@@ -20,6 +22,8 @@ pub mod process;
 pub mod signal;
 pub mod syscalls;
 pub mod tty;
+pub mod wasi_errno;
+pub mod wire;
 
 pub use clock::{Clock, ManualClock, SleepFuture, sleep_until};
 pub use errno::{Errno, Result};
