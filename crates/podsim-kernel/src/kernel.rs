@@ -1,10 +1,23 @@
 //! The node: clock, process table, initial namespaces, launcher.
 
+use crate::fs::MountNamespace;
+use crate::ipc::IpcNamespace;
+use crate::net::NetNamespace;
+use crate::nsproxy::{NsProxy, UtsNamespace};
+use crate::process::table::{ProcessTable, Table};
+use crate::process::{Cgroup, PidNamespace, Process, Relations};
 use crate::task::Task;
 use bytes::Bytes;
-use podsim_sys::{Clock, Result};
-use std::sync::Arc;
+use parking_lot::Mutex;
+use podsim_sys::{Clock, NsKind, Pid, Result, UtsName};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// The first number that is free for new namespaces and anonymous files. Linux hands them out from one counter
+/// above its constants (`proc_alloc_inum`).
+const FIRST_FREE_INODE: u64 = 4_026_532_200;
 
 /// What exec found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +56,141 @@ pub struct KernelConfig {
 pub struct Kernel {
     config: KernelConfig,
     next_ns_inode: AtomicU64,
+    next_anonymous_inode: AtomicU64,
+    random: Mutex<StdRng>,
+    processes: Mutex<ProcessTable>,
+    initial: Arc<NsProxy>,
+    root_cgroup: Arc<Cgroup>,
 }
 
 impl Kernel {
+    /// A node that has just booted: its init is there, and nothing else.
+    #[must_use]
+    pub fn new(config: KernelConfig) -> Arc<Self> {
+        Arc::new_cyclic(|kernel: &Weak<Kernel>| {
+            let root_cgroup = Cgroup::root(config.memory);
+            let uts = UtsNamespace {
+                inode: NsKind::Uts.initial_inode(),
+                name: Mutex::new(UtsName {
+                    sysname: "Linux".to_owned(),
+                    nodename: config.hostname.clone(),
+                    release: "6.12.0-podsim".to_owned(),
+                    version: "#1 SMP PREEMPT_DYNAMIC".to_owned(),
+                    machine: "wasm32".to_owned(),
+                    domainname: "(none)".to_owned(),
+                }),
+            };
+            let initial = Arc::new(NsProxy {
+                uts: Arc::new(uts),
+                ipc: IpcNamespace::new(NsKind::Ipc.initial_inode(), config.clock.clone()),
+                mnt: MountNamespace::initial(kernel.clone()),
+                net: NetNamespace::new(NsKind::Net.initial_inode()),
+                pid_for_children: PidNamespace::initial(),
+            });
+            let mut processes = ProcessTable::default();
+            crate::process::boot(&mut processes, kernel.clone(), &initial, &root_cgroup);
+            Self {
+                next_ns_inode: AtomicU64::new(FIRST_FREE_INODE),
+                next_anonymous_inode: AtomicU64::new(10_000),
+                random: Mutex::new(StdRng::seed_from_u64(config.seed)),
+                processes: Mutex::new(processes),
+                initial,
+                root_cgroup,
+                config,
+            }
+        })
+    }
+
     /// The number of a new namespace: Linux hands them out upwards from the initial ones.
     pub fn allocate_ns_inode(&self) -> u64 {
         self.next_ns_inode.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The inode number of a new anonymous file: a pipe, a socket (`pipe:[10000]`).
+    pub fn allocate_anonymous_inode(&self) -> u64 {
+        self.next_anonymous_inode.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Time.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.config.clock
+    }
+
+    /// What the node was made from.
+    pub fn config(&self) -> &KernelConfig {
+        &self.config
+    }
+
+    /// Fills `buf` from the seeded generator.
+    pub fn random(&self, buf: &mut [u8]) {
+        self.random.lock().fill_bytes(buf);
+    }
+
+    /// The node's own namespaces.
+    pub fn initial_namespaces(&self) -> &Arc<NsProxy> {
+        &self.initial
+    }
+
+    /// The node's own pid namespace.
+    pub fn initial_pid_namespace(&self) -> &Arc<PidNamespace> {
+        &self.initial.pid_for_children
+    }
+
+    /// The control group at the top.
+    pub fn root_cgroup(&self) -> &Arc<Cgroup> {
+        &self.root_cgroup
+    }
+
+    /// A new pid namespace below `parent`; the first process born in it is its init. ENOSPC when nested too deep.
+    pub fn new_pid_namespace(&self, parent: &Arc<PidNamespace>) -> Result<Arc<PidNamespace>> {
+        PidNamespace::new(self.allocate_ns_inode(), parent.clone())
+    }
+
+    /// A new UTS namespace with a host name; the rest is as on the node.
+    pub fn new_uts_namespace(&self, hostname: &str) -> Arc<UtsNamespace> {
+        let mut name = self.initial.uts.name.lock().clone();
+        hostname.clone_into(&mut name.nodename);
+        Arc::new(UtsNamespace {
+            inode: self.allocate_ns_inode(),
+            name: Mutex::new(name),
+        })
+    }
+
+    /// The processes that can be seen from a pid namespace, by their numbers in it: `/proc`.
+    pub fn processes(&self, ns: &PidNamespace) -> Vec<(Pid, Arc<Process>)> {
+        let table = self.table();
+        let seen = table
+            .nodes()
+            .filter_map(|node| Some((node.process.pid_in(ns)?, node.process.clone())));
+        let mut seen: Vec<_> = seen.collect();
+        seen.sort_by_key(|(pid, _)| *pid);
+        seen
+    }
+
+    /// The process with this number in a pid namespace. A zombie is one too.
+    pub fn process(&self, ns: &PidNamespace, pid: Pid) -> Option<Arc<Process>> {
+        Some(self.table().lookup(ns, pid)?.process.clone())
+    }
+
+    /// Parent, group, session and terminal of a process, as numbers of `ns`.
+    pub fn relations(&self, process: &Process, ns: &PidNamespace) -> Relations {
+        self.table().relations(process, ns)
+    }
+
+    /// Processes ever made: `processes` of `/proc/stat`.
+    pub fn forks(&self) -> u64 {
+        self.table().forks
+    }
+
+    /// A handle on a process.
+    pub fn task(self: &Arc<Self>, process: Arc<Process>) -> Task {
+        Task {
+            process,
+            kernel: self.clone(),
+        }
+    }
+
+    pub(crate) fn table(&self) -> Table<'_> {
+        Table::new(self.processes.lock())
     }
 }

@@ -31,4 +31,5 @@ pub mod wait_queue;
 
 pub use kernel::{Kernel, KernelConfig, Launcher, Program};
 pub use nsproxy::NsProxy;
+pub use process::{Process, spawn::ProcessSpec};
 pub use task::Task;

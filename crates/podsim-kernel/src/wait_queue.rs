@@ -20,7 +20,12 @@ impl WaitQueue {
 
     /// Wakes everybody. Call it without holding the lock of the object.
     pub fn wake_all(&self) {
-        let wakers = std::mem::take(&mut *self.wakers.lock());
-        wakers.into_iter().for_each(Waker::wake);
+        self.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes the wakers out, to be woken later, when the locks have been given back.
+    #[must_use]
+    pub(crate) fn take(&self) -> Vec<Waker> {
+        std::mem::take(&mut *self.wakers.lock())
     }
 }

@@ -1,4 +1,5 @@
 //! Files.
+pub mod fd_table;
 pub mod file;
 pub use file::{FileDescription, FileOps};
 
@@ -21,4 +22,20 @@ pub struct FsContext {
 pub struct MountNamespace {
     /// Its number in `/proc/PID/ns/mnt`.
     pub inode: u64,
+}
+
+impl MountNamespace {
+    /// The node's own, with an empty root filesystem.
+    #[must_use]
+    pub(crate) fn initial(_kernel: std::sync::Weak<crate::Kernel>) -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self {
+            inode: podsim_sys::NsKind::Mnt.initial_inode(),
+        })
+    }
+
+    /// Its root directory.
+    #[must_use]
+    pub fn root(&self) -> PathRef {
+        PathRef
+    }
 }

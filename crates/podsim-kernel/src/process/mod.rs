@@ -1,20 +1,217 @@
 //! Processes.
-use parking_lot::RwLock;
-use podsim_sys::Credentials;
-use std::sync::Arc;
+//!
+//! * [`Process`]: what one process owns. What ties processes together (parents, groups, sessions, zombies) is in [`table`],
+//!   under its one lock.
+//! * [`pid_namespace`]: nested pid namespaces and the numbers of a process in them.
+//! * [`spawn`], [`exec`], [`exit`], [`wait`]: the life of a process.
+//! * [`signal`]: pending signals, masks, dispositions, delivery; [`job_control`]: groups and sessions.
+//! * [`blocking`]: how a call waits, and is interrupted.
+//! * [`cgroup`], [`limits`], [`identity`], [`rights`]: what it may use, what it is known by, what it may do.
 
-/// A process.
+pub mod blocking;
+pub mod cgroup;
+pub mod identity;
+pub mod limits;
+pub mod pid_namespace;
+pub(crate) mod signal;
+pub mod spawn;
+pub(crate) mod table;
+
+pub use cgroup::{Cgroup, CgroupStats};
+pub use identity::Identity;
+pub use limits::Limits;
+pub use pid_namespace::{PidNamespace, PidNumbers};
+pub use signal::SignalSets;
+pub use spawn::ProcessSpec;
+pub(crate) use spawn::boot;
+
+use crate::fs::FsContext;
+use crate::fs::fd_table::FdTable;
+use crate::kernel::{Kernel, Program};
+use crate::nsproxy::NsProxy;
+use crate::tty::Tty;
+use crate::wait_queue::WaitQueue;
+use parking_lot::{Mutex, RwLock};
+use podsim_sys::{Credentials, DeviceNumber, Pid, Times, WaitStatus};
+use signal::Signals;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// A process. It has one thread.
 pub struct Process {
+    pub(crate) kernel: Weak<Kernel>,
+    pub(crate) pids: Arc<PidNumbers>,
+    /// Its open files.
+    pub files: FdTable,
     /// Root, current directory and umask.
-    pub fs: parking_lot::Mutex<crate::fs::FsContext>,
+    pub fs: Mutex<FsContext>,
     /// Who it is.
     pub credentials: RwLock<Arc<Credentials>>,
     /// Its namespaces.
-    pub ns: RwLock<Arc<crate::nsproxy::NsProxy>>,
+    pub ns: RwLock<Arc<NsProxy>>,
+    /// What `/proc` shows it as.
+    pub identity: Mutex<Identity>,
+    /// Its resource limits.
+    pub limits: Mutex<Limits>,
+    /// Its control group.
+    pub cgroup: Arc<Cgroup>,
+    pub(crate) program: Mutex<Program>,
+    pub(crate) signals: Signals,
+    pub(crate) usage: Mutex<Usage>,
+    pub(crate) started: Duration,
+    /// Woken when a child has changed state: [`wait`] waits here.
+    pub(crate) children_changed: WaitQueue,
+    /// How it ended, once it is a zombie.
+    pub(crate) end: Mutex<Option<WaitStatus>>,
+    /// Woken when it has become a zombie.
+    pub(crate) ended: WaitQueue,
+    /// Calls of its that wait at the moment: 0 or 1, more if a front end waits for several things at once.
+    pub(crate) blocked: AtomicUsize,
+    /// The terminal that it waits to read from.
+    pub(crate) reading_tty: Mutex<Weak<Tty>>,
 }
 
-/// A pid namespace.
-pub struct PidNamespace {
-    /// Its number in `/proc/PID/ns/pid`.
-    pub inode: u64,
+/// What a process has used, and its priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time.
+    pub times: Times,
+    /// Bytes of memory that are charged to it.
+    pub memory: u64,
+    /// Nice value, -20 to 19.
+    pub nice: i8,
+}
+
+/// What a process does, as the letter of `/proc/PID/stat` and `ps`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessState {
+    /// `R`: it runs.
+    Running,
+    /// `S`: it waits in a call.
+    Sleeping,
+    /// `T`: a signal has stopped it.
+    Stopped,
+    /// `Z`: it has ended, and its parent has not waited for it.
+    Zombie,
+}
+
+impl ProcessState {
+    /// The letter.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            ProcessState::Running => 'R',
+            ProcessState::Sleeping => 'S',
+            ProcessState::Stopped => 'T',
+            ProcessState::Zombie => 'Z',
+        }
+    }
+}
+
+/// How a process stands to others, in the numbers of one pid namespace (0: not visible from there).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relations {
+    /// Its parent.
+    pub parent: Pid,
+    /// Its process group.
+    pub group: Pid,
+    /// Its session.
+    pub session: Pid,
+    /// Its controlling terminal.
+    pub tty: Option<DeviceNumber>,
+    /// The foreground group of that terminal; -1 without one.
+    pub foreground: Pid,
+}
+
+impl Process {
+    /// Its number in the node's own pid namespace: unique as long as the process is there.
+    #[must_use]
+    pub fn global_pid(&self) -> Pid {
+        self.pids.global()
+    }
+
+    /// Its number in this namespace; `None` if it cannot be seen from there.
+    #[must_use]
+    pub fn pid_in(&self, ns: &PidNamespace) -> Option<Pid> {
+        self.pids.number_in(ns)
+    }
+
+    /// Its numbers at every level, the node's first.
+    #[must_use]
+    pub fn pids(&self) -> &Arc<PidNumbers> {
+        &self.pids
+    }
+
+    /// The pid namespace that it was born in. (`ns.pid_for_children` may be another.)
+    #[must_use]
+    pub fn pid_namespace(&self) -> &Arc<PidNamespace> {
+        self.pids.innermost()
+    }
+
+    /// Whether it is the init of its pid namespace.
+    #[must_use]
+    pub fn is_namespace_init(&self) -> bool {
+        self.pid_in(self.pid_namespace()) == Some(Pid(1))
+    }
+
+    /// What it does.
+    #[must_use]
+    pub fn state(&self) -> ProcessState {
+        if self.end.lock().is_some() {
+            ProcessState::Zombie
+        } else if self.signals.stopped() {
+            ProcessState::Stopped
+        } else if self.blocked.load(Ordering::Relaxed) > 0 {
+            ProcessState::Sleeping
+        } else {
+            ProcessState::Running
+        }
+    }
+
+    /// How it ended; `None` while it lives.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<WaitStatus> {
+        *self.end.lock()
+    }
+
+    /// When it was started: time since the node booted.
+    #[must_use]
+    pub fn started(&self) -> Duration {
+        self.started
+    }
+
+    /// What it has used.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        *self.usage.lock()
+    }
+
+    /// Its credentials.
+    #[must_use]
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.read().clone()
+    }
+
+    /// Its namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> Arc<NsProxy> {
+        self.ns.read().clone()
+    }
+
+    /// Pending, blocked, ignored and caught signals: `/proc/PID/status`.
+    #[must_use]
+    pub fn signal_sets(&self) -> SignalSets {
+        self.signals.sets()
+    }
+
+    /// Ends when the process has ended. This does not take the zombie from its parent.
+    pub async fn wait_exit(&self) -> WaitStatus {
+        std::future::poll_fn(|cx| {
+            self.ended.register(cx.waker());
+            self.exit_status()
+                .map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+        })
+        .await
+    }
 }
