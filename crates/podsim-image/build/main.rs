@@ -4,6 +4,9 @@
 #[path = "../src/image.rs"]
 #[expect(dead_code, reason = "shared with the library, which uses the rest")]
 mod image;
+#[path = "../../podsim-wasi/src/engine_config.rs"]
+#[expect(unreachable_pub, reason = "public in podsim-wasi")]
+mod engine_config;
 mod layer;
 mod recipe;
 
@@ -14,10 +17,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
-
-mod engine_config {
-    include!("../../podsim-wasi/src/engine_config.rs");
-}
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
