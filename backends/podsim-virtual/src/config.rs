@@ -1,0 +1,58 @@
+//! What a virtual node is made from.
+
+use crate::ipam::Cidr;
+use podsim_kernel::Task;
+use podsim_sys::Clock;
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Runs a program that is built into the node (`kubectl`, `docker`, …) as the given process; the result is its exit code.
+pub type NativeProgram = Arc<dyn Fn(String, Task) -> Pin<Box<dyn Future<Output = u8> + Send>> + Send + Sync>;
+
+/// What a virtual node is made from.
+#[derive(Clone)]
+pub struct VirtualConfig {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Seed of the kernel's random numbers.
+    pub seed: u64,
+    /// The node's host name.
+    pub hostname: String,
+    /// The range of the Pods' addresses; the bridge has its first one.
+    pub pod_cidr: Cidr,
+    /// The reference under which the sandboxes' image is shown.
+    pub sandbox_image: String,
+    /// Bytes of memory for all guests together.
+    pub memory: u64,
+    /// CPUs that guests see.
+    pub cpus: u32,
+    /// The bridge that the Pods hang on.
+    pub bridge: InterfaceConfig,
+    /// The node's other interfaces, the first of them with the default route.
+    pub interfaces: Vec<InterfaceConfig>,
+    /// The node's `/etc/resolv.conf`.
+    pub resolv_conf: String,
+    /// Programs that are built into the node.
+    pub native: NativeProgram,
+}
+
+/// An interface of the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceConfig {
+    /// Its name, at most 15 bytes.
+    pub name: String,
+    /// Its hardware address; made up (from the seed) if `None`.
+    pub mac: Option<[u8; 6]>,
+    /// Its address with the bits of the network. The bridge's comes from the Pods' range if `None`.
+    pub ipv4: Option<(Ipv4Addr, u8)>,
+    /// Its broadcast address; 0.0.0.0 is "none was set".
+    pub broadcast: Ipv4Addr,
+    /// Largest packet.
+    pub mtu: u32,
+    /// Length of the send queue.
+    pub tx_queue_len: u32,
+    /// Whether something is plugged in (RUNNING). A bridge's is whether Pods hang on it.
+    pub carrier: bool,
+}

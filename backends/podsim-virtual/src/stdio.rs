@@ -1,0 +1,110 @@
+//! The host's ends of pipes, ptys and sockets of the kernel, as streams of the host.
+
+use bytes::Bytes;
+use podsim_kernel::fs::FileDescription;
+use podsim_sys::Errno;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::broadcast;
+
+/// An errno as an `io::Error`, with its message.
+pub(crate) fn io_error(errno: Errno) -> io::Error {
+    let kind = match errno {
+        Errno::EPIPE => io::ErrorKind::BrokenPipe,
+        Errno::ECONNREFUSED => io::ErrorKind::ConnectionRefused,
+        Errno::ECONNRESET => io::ErrorKind::ConnectionReset,
+        Errno::ENOENT => io::ErrorKind::NotFound,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, errno.message())
+}
+
+/// The reading side of an open file. EIO is the end: that is how the master of a pty tells that the slave is closed.
+pub(crate) struct FileReader(pub(crate) Arc<FileDescription>);
+
+/// The writing side of an open file.
+pub(crate) struct FileWriter(pub(crate) Arc<FileDescription>);
+
+/// One try, and a second one after the waker was left: what changed in between is not missed.
+fn poll_try<T>(
+    file: &FileDescription,
+    cx: &mut Context<'_>,
+    mut attempt: impl FnMut(&FileDescription) -> Result<T, Errno>,
+) -> Poll<Result<T, Errno>> {
+    match attempt(file) {
+        Err(Errno::EAGAIN) => {
+            file.ops().poll(Some(cx.waker()));
+            match attempt(file) {
+                Err(Errno::EAGAIN) => Poll::Pending,
+                result => Poll::Ready(result),
+            }
+        }
+        result => Poll::Ready(result),
+    }
+}
+
+impl AsyncRead for FileReader {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match std::task::ready!(poll_try(&self.0, cx, |file| file.try_read(buf.initialize_unfilled()))) {
+            Ok(n) => {
+                buf.advance(n);
+                Poll::Ready(Ok(()))
+            }
+            Err(Errno::EIO) => Poll::Ready(Ok(())),
+            Err(errno) => Poll::Ready(Err(io_error(errno))),
+        }
+    }
+}
+
+impl AsyncWrite for FileWriter {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        poll_try(&self.0, cx, |file| file.try_write(buf)).map_err(io_error)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Output that several may listen to (attach): each gets what comes from now on.
+pub(crate) struct BroadcastReader {
+    receiver: Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>,
+    rest: Bytes,
+}
+
+impl BroadcastReader {
+    /// A listener; one that is too slow misses output and is told nothing, as with `docker attach`.
+    pub(crate) fn new(receiver: broadcast::Receiver<Bytes>) -> Self {
+        let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
+            loop {
+                match receiver.recv().await {
+                    Ok(bytes) => return Some((bytes, receiver)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        });
+        Self { receiver: Box::pin(stream), rest: Bytes::new() }
+    }
+}
+
+impl AsyncRead for BroadcastReader {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.rest.is_empty() {
+            match std::task::ready!(self.receiver.as_mut().poll_next(cx)) {
+                Some(bytes) => self.rest = bytes,
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        let n = self.rest.len().min(buf.remaining());
+        buf.put_slice(&self.rest.split_to(n));
+        Poll::Ready(Ok(()))
+    }
+}
