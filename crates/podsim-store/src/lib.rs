@@ -1,1 +1,25 @@
-//! podsim-store
+//! The object store of podsim: what etcd and the registry of a Kubernetes API server are to a cluster, in memory.
+//!
+//! * [`Store`]: create, get, list, update, delete and watch JSON objects, with optimistic concurrency.
+//! * [`Api`]: the same for one `k8s_openapi` type.
+//! * [`Kind`] and [`kinds::ALL`]: which kinds there are.
+//! * [`Selectors`]: label and field selectors.
+//! * [`StoreError`]: what goes wrong, with Kubernetes' reasons, codes and words.
+//! * [`pod`]: defaults and validation of Pods.
+//! * [`manifest`]: YAML and JSON files into objects, strictly, with line and column of every complaint.
+
+mod api;
+pub mod error;
+pub mod kinds;
+pub mod selector;
+mod store;
+mod strategy;
+pub mod time;
+mod watch;
+
+pub use api::{Api, Stored};
+pub use error::{FieldError, FieldErrorKind, StoreError};
+pub use kinds::Kind;
+pub use selector::Selectors;
+pub use store::{DeleteOptions, Deleted, List, Object, Store};
+pub use watch::{Since, Watch, WatchEvent, WatchEventType};

@@ -1,0 +1,132 @@
+//! What is particular to a kind when its objects are written: decoding, defaults, validation, deletion (the "strategies"
+//! of Kubernetes' registry).
+
+use crate::api::from_value;
+use crate::{FieldError, Kind, StoreError, kinds};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Does `metadata.generation` count the changes of its spec?
+pub(crate) fn has_generation(kind: &Kind) -> bool {
+    *kind == kinds::POD
+}
+
+/// Puts `apiVersion` and `kind` right.
+pub(crate) fn with_type(kind: &Kind, mut object: Value) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.insert("apiVersion".to_owned(), kind.api_version().into());
+        object.insert("kind".to_owned(), kind.kind.into());
+    }
+    object
+}
+
+/// Reads the object as its type and writes it back: unknown fields go, wrong types are an error.
+fn through<K: DeserializeOwned + Serialize>(object: &mut Value) -> Result<(), StoreError> {
+    let typed = from_value::<K>(object)?;
+    *object = serde_json::to_value(&typed).map_err(|e| StoreError::BadRequest(e.to_string()))?;
+    Ok(())
+}
+
+fn normalise(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+    use k8s_openapi::api::coordination::v1::Lease;
+    use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount};
+    *object = with_type(kind, object.take());
+    match kind.kind {
+        "Pod" => through::<Pod>(object),
+        "Node" => through::<Node>(object),
+        "Namespace" => through::<Namespace>(object),
+        "Event" => through::<Event>(object),
+        "ConfigMap" => through::<ConfigMap>(object),
+        "Secret" => {
+            merge_string_data(object);
+            through::<Secret>(object)
+        }
+        "Service" => through::<Service>(object),
+        "ServiceAccount" => through::<ServiceAccount>(object),
+        "Lease" => through::<Lease>(object),
+        _ => Ok(()),
+    }
+}
+
+/// `stringData` is a convenience for writing: it goes into `data`.
+fn merge_string_data(object: &mut Value) {
+    use k8s_openapi::ByteString;
+    let Some(secret) = object.as_object_mut() else { return };
+    if let Some(Value::Object(strings)) = secret.remove("stringData") {
+        let data = secret.entry("data").or_insert_with(|| json!({}));
+        if let Some(data) = data.as_object_mut() {
+            let bytes = |v: &Value| json!(ByteString(v.as_str().unwrap_or_default().as_bytes().to_vec()));
+            strings
+                .iter()
+                .for_each(|(key, value)| drop(data.insert(key.clone(), bytes(value))));
+        }
+    }
+    secret.entry("type").or_insert_with(|| "Opaque".into());
+}
+
+fn invalid(kind: &Kind, object: &Value, errors: Vec<FieldError>) -> Result<(), StoreError> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let name = object
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    Err(StoreError::Invalid {
+        kind: kind.qualified(),
+        name,
+        errors,
+    })
+}
+
+/// Defaults and validation of a new object.
+pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+    normalise(kind, object)?;
+    if kind.has_status
+        && *kind != kinds::NODE
+        && let Some(object) = object.as_object_mut()
+    {
+        object.remove("status");
+    }
+    match kind.kind {
+        "Pod" => object["status"] = json!({ "phase": "Pending" }),
+        "Namespace" => object["status"] = json!({ "phase": "Active" }),
+        _ => {}
+    }
+    let errors = vec![];
+    invalid(kind, object, errors)
+}
+
+/// Defaults and validation of a changed object.
+pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, _old: &Value) -> Result<(), StoreError> {
+    normalise(kind, object)?;
+    invalid(kind, object, vec![])
+}
+
+/// A changed status only has to be of the right type.
+pub(crate) fn prepare_for_status_update(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+    normalise(kind, object)
+}
+
+/// How many seconds a deletion leaves the object (`CheckGracefulDelete`): only Pods have any.
+pub(crate) fn deletion_grace(kind: &Kind, object: &Value, asked: Option<i64>) -> i64 {
+    if *kind != kinds::POD {
+        return 0;
+    }
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let unscheduled = text("/spec/nodeName").is_empty();
+    let finished = ["Succeeded", "Failed"].contains(&text("/status/phase"));
+    if unscheduled || finished {
+        return 0;
+    }
+    let own = object
+        .pointer("/spec/terminationGracePeriodSeconds")
+        .and_then(Value::as_i64);
+    // A negative grace is read as one second, as Kubernetes does.
+    match asked.or(own).unwrap_or(30) {
+        grace if grace < 0 => 1,
+        grace => grace,
+    }
+}
