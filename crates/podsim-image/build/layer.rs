@@ -7,23 +7,23 @@ use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 /// A packed layer.
-pub struct Packed {
+pub(crate) struct Packed {
     /// The archive.
-    pub tar: Vec<u8>,
+    pub(crate) tar: Vec<u8>,
     /// The wasm programs in it.
-    pub programs: Vec<Program>,
+    pub(crate) programs: Vec<Program>,
 }
 
 /// A wasm program in the archive.
-pub struct Program {
+pub(crate) struct Program {
     /// Where its bytes begin.
-    pub offset: usize,
+    pub(crate) offset: usize,
     /// Its bytes.
-    pub wasm: Vec<u8>,
+    pub(crate) wasm: Vec<u8>,
 }
 
 /// Packs the recipe in `folder`; `wasm` is the folder with the compiled guests.
-pub fn pack(folder: &Path, wasm: &Path, recipe: &Recipe, mtime: u64) -> Result<Packed> {
+pub(crate) fn pack(folder: &Path, wasm: &Path, recipe: &Recipe, mtime: u64) -> Result<Packed> {
     let mut tar = Builder::new(Vec::new());
     let mut programs = Vec::new();
     for file in &recipe.file {

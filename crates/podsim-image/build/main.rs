@@ -2,7 +2,7 @@
 //! layer, and lets Cranelift precompile the programs for the target, so that podsim starts without compiling anything.
 
 #[path = "../src/image.rs"]
-#[expect(dead_code, reason = "shared with the library, which uses the rest")]
+#[expect(dead_code, unreachable_pub, reason = "shared with the library, which uses the rest")]
 mod image;
 #[path = "../../podsim-wasi/src/engine_config.rs"]
 #[expect(unreachable_pub, reason = "public in podsim-wasi")]

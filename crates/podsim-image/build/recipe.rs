@@ -10,37 +10,37 @@ use std::path::{Path, PathBuf};
 /// One `image.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// The repository, such as `busybox`.
-    pub name: String,
+    pub(crate) name: String,
     /// Its tags.
-    pub tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Further full references.
     #[serde(default)]
-    pub aliases: Vec<String>,
+    pub(crate) aliases: Vec<String>,
     /// The image whose layers lie below.
-    pub base: Option<String>,
+    pub(crate) base: Option<String>,
     /// Part of the node: not for containers.
     #[serde(default)]
-    pub internal: bool,
+    pub(crate) internal: bool,
     /// The OCI configuration.
     #[serde(default)]
-    pub config: Config,
+    pub(crate) config: Config,
     /// What the layer holds, in order.
     #[serde(default)]
-    pub file: Vec<File>,
+    pub(crate) file: Vec<File>,
     /// Hard links by the dozen.
     #[serde(default)]
-    pub links: Vec<Links>,
+    pub(crate) links: Vec<Links>,
     /// The folder it was found in.
     #[serde(skip)]
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// The OCI configuration in the recipe's words.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     entrypoint: Vec<String>,
     cmd: Vec<String>,
     env: Vec<String>,
@@ -70,49 +70,49 @@ impl From<Config> for ImageConfig {
 /// One file, directory or link.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct File {
+pub(crate) struct File {
     /// Where it goes.
-    pub path: String,
+    pub(crate) path: String,
     /// A program of the guests' workspace.
-    pub wasm: Option<String>,
+    pub(crate) wasm: Option<String>,
     /// A file beside the recipe.
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// The content itself.
-    pub content: Option<String>,
+    pub(crate) content: Option<String>,
     /// A directory.
     #[serde(default)]
-    pub dir: bool,
+    pub(crate) dir: bool,
     /// The target of a symbolic link.
-    pub symlink: Option<String>,
+    pub(crate) symlink: Option<String>,
     /// The other name of a hard link.
-    pub hardlink: Option<String>,
+    pub(crate) hardlink: Option<String>,
     /// Takes a file of the base away (an OCI whiteout).
     #[serde(default)]
-    pub remove: bool,
+    pub(crate) remove: bool,
     /// Permissions; 0755 for programs and directories, 0644 for files.
-    pub mode: Option<u32>,
+    pub(crate) mode: Option<u32>,
     /// Owner.
     #[serde(default)]
-    pub uid: u64,
+    pub(crate) uid: u64,
     /// Group.
     #[serde(default)]
-    pub gid: u64,
+    pub(crate) gid: u64,
 }
 
 /// Hard links to one file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Links {
+pub(crate) struct Links {
     /// The file.
-    pub to: String,
+    pub(crate) to: String,
     /// Where the links are made.
-    pub dir: String,
+    pub(crate) dir: String,
     /// Their names.
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// Reads all recipes below the guests' workspace, in the order of their names.
-pub fn read_all(root: &Path) -> Result<Vec<Recipe>> {
+pub(crate) fn read_all(root: &Path) -> Result<Vec<Recipe>> {
     let mut recipes = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
