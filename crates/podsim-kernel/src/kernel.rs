@@ -1,6 +1,6 @@
 //! The node: clock, process table, initial namespaces, launcher.
 
-use crate::fs::MountNamespace;
+use crate::fs::{MountNamespace, Vfs};
 use crate::ipc::IpcNamespace;
 use crate::net::NetNamespace;
 use crate::nsproxy::{NsProxy, UtsNamespace};
@@ -55,6 +55,7 @@ pub struct KernelConfig {
 /// One node's kernel.
 pub struct Kernel {
     config: KernelConfig,
+    vfs: Arc<Vfs>,
     next_ns_inode: AtomicU64,
     next_anonymous_inode: AtomicU64,
     random: Mutex<StdRng>,
@@ -69,6 +70,7 @@ impl Kernel {
     pub fn new(config: KernelConfig) -> Arc<Self> {
         Arc::new_cyclic(|kernel: &Weak<Kernel>| {
             let root_cgroup = Cgroup::root(config.memory);
+            let vfs = Vfs::new(config.clock.clone(), config.memory);
             let uts = UtsNamespace {
                 inode: NsKind::Uts.initial_inode(),
                 name: Mutex::new(UtsName {
@@ -83,13 +85,14 @@ impl Kernel {
             let initial = Arc::new(NsProxy {
                 uts: Arc::new(uts),
                 ipc: IpcNamespace::new(NsKind::Ipc.initial_inode(), config.clock.clone()),
-                mnt: MountNamespace::initial(kernel.clone()),
+                mnt: MountNamespace::initial(&vfs),
                 net: NetNamespace::new(NsKind::Net.initial_inode()),
                 pid_for_children: PidNamespace::initial(),
             });
             let mut processes = ProcessTable::default();
             crate::process::boot(&mut processes, kernel.clone(), &initial, &root_cgroup);
             Self {
+                vfs,
                 next_ns_inode: AtomicU64::new(FIRST_FREE_INODE),
                 next_anonymous_inode: AtomicU64::new(10_000),
                 random: Mutex::new(StdRng::seed_from_u64(config.seed)),
@@ -114,6 +117,11 @@ impl Kernel {
     /// Time.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.config.clock
+    }
+
+    /// What the node's filesystems share.
+    pub fn vfs(&self) -> &Arc<Vfs> {
+        &self.vfs
     }
 
     /// What the node was made from.

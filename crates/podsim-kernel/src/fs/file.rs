@@ -33,6 +33,10 @@ pub trait FileOps: Send + Sync + 'static {
     fn truncate(&self, _size: u64) -> Result<()> {
         Err(Errno::EINVAL)
     }
+    /// `fallocate(2)`: makes room for a range, and the file at least as long.
+    fn allocate(&self, _offset: u64, _length: u64) -> Result<()> {
+        Err(Errno::ENODEV)
+    }
     /// Directory entries from `start` on, with `.` and `..`.
     fn getdents(&self, _start: u64, _max: usize) -> Result<Vec<DirEntry>> {
         Err(Errno::ENOTDIR)

@@ -1,11 +1,45 @@
-//! Files.
+//! Files: inodes, mounts, path lookup, open files, and the filesystems.
+//!
+//! From a path to bytes: [`namei`] walks a text to a [`PathRef`] (a [`Mount`] and a [`Dentry`] on it), whose [`Inode`] is opened
+//! ([`open`]) as a [`FileOps`] and kept in a [`FileDescription`]. Names are changed in [`names`], attributes in [`attr`];
+//! permissions are in [`permission`], and [`Caller`] says on whose behalf.
+//!
+//! A filesystem is a [`SuperBlock`] with a tree of inodes: [`tmpfs`], and [`overlay`], which is a tmpfs over image
+//! [`layer`]s. A [`MountNamespace`] says what is seen where; [`rootfs`] is how the runtime builds one for a container.
+//!
+//! Locks: a filesystem's tree → mount table → dentry → inode. None of the kernel's other locks is held when a path is walked.
+
+pub mod attr;
+pub mod caller;
+pub mod dentry;
+pub mod devfs;
+pub mod dir_file;
 pub mod fd_table;
 pub mod file;
-pub use file::{FileDescription, FileOps};
+pub mod flock;
+pub mod inode;
+pub mod layer;
+pub mod mount;
+pub mod namei;
+pub mod names;
+pub mod open;
+pub mod overlay;
+pub mod path;
+pub mod permission;
+pub mod rootfs;
+pub mod super_block;
+#[cfg(test)]
+mod tests;
+pub mod tmpfs;
 
-/// A place in the mount tree: a mount, and an inode on it (Linux's `struct path`).
-#[derive(Clone)]
-pub struct PathRef;
+pub use caller::Caller;
+pub use dentry::Dentry;
+pub use file::{FileDescription, FileOps};
+pub use inode::{Inode, MagicLink, NewInode, SetAttr, Slot};
+pub use layer::LayerTree;
+pub use mount::{Mount, MountNamespace};
+pub use path::PathRef;
+pub use super_block::{FileSystem, SuperBlock, Vfs};
 
 /// Where a process stands (Linux's `fs_struct`).
 #[derive(Clone)]
@@ -16,26 +50,4 @@ pub struct FsContext {
     pub cwd: PathRef,
     /// Permission bits that new files do not get.
     pub umask: podsim_sys::Mode,
-}
-
-/// A tree of mounts.
-pub struct MountNamespace {
-    /// Its number in `/proc/PID/ns/mnt`.
-    pub inode: u64,
-}
-
-impl MountNamespace {
-    /// The node's own, with an empty root filesystem.
-    #[must_use]
-    pub(crate) fn initial(_kernel: std::sync::Weak<crate::Kernel>) -> std::sync::Arc<Self> {
-        std::sync::Arc::new(Self {
-            inode: podsim_sys::NsKind::Mnt.initial_inode(),
-        })
-    }
-
-    /// Its root directory.
-    #[must_use]
-    pub fn root(&self) -> PathRef {
-        PathRef
-    }
 }
