@@ -63,7 +63,11 @@ impl Caller {
         credentials.fsuid = credentials.uid;
         credentials.fsgid = credentials.gid;
         // access(2): the check is that of an unprivileged process unless the real user is root (cap_set_effective in fs/open.c).
-        credentials.effective = if credentials.uid == 0 { credentials.permitted } else { CapSet::EMPTY };
+        credentials.effective = if credentials.uid == 0 {
+            credentials.permitted
+        } else {
+            CapSet::EMPTY
+        };
         self.credentials = Arc::new(credentials);
         self
     }

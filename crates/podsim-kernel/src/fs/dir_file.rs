@@ -47,7 +47,9 @@ impl FileOps for DirFile {
         }
         if start <= 1 && entries.len() < max {
             let parent = self.path.dentry.parent();
-            let ino = parent.map_or_else(|| self.path.stat(), |parent| parent.inode().stat())?.ino;
+            let ino = parent
+                .map_or_else(|| self.path.stat(), |parent| parent.inode().stat())?
+                .ino;
             entries.push(dot("..", ino, 2));
         }
         let rest = max - entries.len();

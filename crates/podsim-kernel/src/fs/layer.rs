@@ -236,7 +236,10 @@ impl LayerBuilder {
             reason,
         };
         let mut names: Vec<&str> = entry.path.split('/').filter(|n| !n.is_empty() && *n != ".").collect();
-        if names.iter().any(|n| *n == ".." || n.len() > super::namei::NAME_MAX || n.contains('\0')) {
+        if names
+            .iter()
+            .any(|n| *n == ".." || n.len() > super::namei::NAME_MAX || n.contains('\0'))
+        {
             return Err(error("not a path inside the layer"));
         }
         let Some(name) = names.pop() else {
@@ -246,7 +249,9 @@ impl LayerBuilder {
             self.set_attributes(0, &entry);
             return Ok(());
         };
-        let parent = self.directories(&names).ok_or_else(|| error("its parent is not a directory"))?;
+        let parent = self
+            .directories(&names)
+            .ok_or_else(|| error("its parent is not a directory"))?;
         if name == ".wh..wh..opq" {
             self.hides.entry(parent).or_default().opaque = true;
             return Ok(());
@@ -266,7 +271,9 @@ impl LayerBuilder {
                 return Ok(());
             }
             LayerKind::HardLink(target) => {
-                let index = self.find(target).ok_or_else(|| error("the target of the hard link is not in the layer"))?;
+                let index = self
+                    .find(target)
+                    .ok_or_else(|| error("the target of the hard link is not in the layer"))?;
                 if self.is_directory(index) {
                     return Err(error("a hard link to a directory"));
                 }
@@ -377,7 +384,9 @@ impl LayerBuilder {
         let mut next = 0;
         while let Some(&old) = order.get(next) {
             next += 1;
-            let Some(building) = self.nodes.get(old as usize) else { continue };
+            let Some(building) = self.nodes.get(old as usize) else {
+                continue;
+            };
             let mut node = building.node.clone();
             if building.is_directory() {
                 let mut names = Vec::with_capacity(building.names.len());
@@ -389,7 +398,11 @@ impl LayerBuilder {
                     }
                     names.push((name.clone(), index));
                 }
-                let subdirectories = building.names.values().filter(|child| self.is_directory(**child)).count();
+                let subdirectories = building
+                    .names
+                    .values()
+                    .filter(|child| self.is_directory(**child))
+                    .count();
                 node.nlink = 2 + u32::try_from(subdirectories).unwrap_or(u32::MAX - 2);
                 node.body = LayerBody::Directory(names);
             } else {
@@ -397,7 +410,10 @@ impl LayerBuilder {
             }
             nodes.push(node);
         }
-        let named: Vec<u32> = nodes.iter().flat_map(|n| n.names().iter().map(|(_, index)| *index)).collect();
+        let named: Vec<u32> = nodes
+            .iter()
+            .flat_map(|n| n.names().iter().map(|(_, index)| *index))
+            .collect();
         for index in named {
             if let Some(node) = nodes.get_mut(index as usize)
                 && !matches!(node.body, LayerBody::Directory(_))
@@ -405,7 +421,11 @@ impl LayerBuilder {
                 node.nlink += 1;
             }
         }
-        let hides = self.hides.into_iter().filter_map(|(old, hides)| Some((*new_index.get(&old)?, hides))).collect();
+        let hides = self
+            .hides
+            .into_iter()
+            .filter_map(|(old, hides)| Some((*new_index.get(&old)?, hides)))
+            .collect();
         LayerTree { nodes, hides }
     }
 }

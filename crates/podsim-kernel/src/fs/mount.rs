@@ -145,7 +145,11 @@ impl MountTable {
 
     fn add(&mut self, mount: Arc<Mount>, place: Option<PathRef>) {
         match &place {
-            Some(at) => self.points.entry(key(at.mount.id, &at.dentry)).or_default().push(mount.id),
+            Some(at) => self
+                .points
+                .entry(key(at.mount.id, &at.dentry))
+                .or_default()
+                .push(mount.id),
             None => self.root = mount.id,
         }
         self.mounts.insert(mount.id, Mounted { mount, place });
@@ -171,7 +175,10 @@ impl MountTable {
         let mut next = 0;
         while let Some(&parent) = all.get(next) {
             next += 1;
-            let on_it = self.mounts.values().filter(|m| m.place.as_ref().is_some_and(|at| at.mount.id == parent));
+            let on_it = self
+                .mounts
+                .values()
+                .filter(|m| m.place.as_ref().is_some_and(|at| at.mount.id == parent));
             all.extend(on_it.map(|m| m.mount.id));
         }
         all
@@ -210,7 +217,13 @@ impl MountNamespace {
         &self.vfs
     }
 
-    fn new_mount(self: &Arc<Self>, sb: Arc<SuperBlock>, root: Arc<Dentry>, source: &str, flags: MountFlags) -> Arc<Mount> {
+    fn new_mount(
+        self: &Arc<Self>,
+        sb: Arc<SuperBlock>,
+        root: Arc<Dentry>,
+        source: &str,
+        flags: MountFlags,
+    ) -> Arc<Mount> {
         Arc::new(Mount {
             id: self.vfs.new_mount_id(),
             sb,
@@ -232,18 +245,32 @@ impl MountNamespace {
     }
 
     /// Mounts a filesystem at a place of this namespace.
-    pub fn mount(self: &Arc<Self>, sb: &Arc<SuperBlock>, source: &str, at: &PathRef, flags: MountFlags) -> Result<Arc<Mount>> {
+    pub fn mount(
+        self: &Arc<Self>,
+        sb: &Arc<SuperBlock>,
+        source: &str,
+        at: &PathRef,
+        flags: MountFlags,
+    ) -> Result<Arc<Mount>> {
         self.attach(sb, sb.root().clone(), source, at, flags)
     }
 
     /// Shows `what` (a directory or a single file, of any namespace) at another place too. With `recursive`, with what is mounted below it.
-    pub fn bind(self: &Arc<Self>, what: &PathRef, at: &PathRef, flags: MountFlags, recursive: bool) -> Result<Arc<Mount>> {
+    pub fn bind(
+        self: &Arc<Self>,
+        what: &PathRef,
+        at: &PathRef,
+        flags: MountFlags,
+        recursive: bool,
+    ) -> Result<Arc<Mount>> {
         let below = if recursive { what.mounts_below() } else { Vec::new() };
         let source = what.mount.source.clone();
         let bound = self.attach(&what.mount.sb, what.dentry.clone(), &source, at, flags)?;
         let mut copies = HashMap::from([(what.mount.id, bound.clone())]);
         for (mount, place) in below {
-            let Some(onto) = copies.get(&place.mount.id) else { continue };
+            let Some(onto) = copies.get(&place.mount.id) else {
+                continue;
+            };
             let onto = PathRef {
                 mount: onto.clone(),
                 dentry: place.dentry,
@@ -342,11 +369,17 @@ impl MountNamespace {
     pub fn list(&self, root: &PathRef) -> Vec<MountInfo> {
         let mounts: Vec<_> = {
             let table = self.table.read();
-            table.mounts.values().map(|m| (m.mount.clone(), m.place.clone())).collect()
+            table
+                .mounts
+                .values()
+                .map(|m| (m.mount.clone(), m.place.clone()))
+                .collect()
         };
         let mut list = Vec::new();
         for (mount, place) in mounts {
-            let Some(mountpoint) = PathRef::root_of(&mount).reachable(root) else { continue };
+            let Some(mountpoint) = PathRef::root_of(&mount).reachable(root) else {
+                continue;
+            };
             let parent_id = place.map_or(mount.id, |at| at.mount.id);
             let root = mount.root.path_below(mount.sb.root()).unwrap_or_default();
             let root = if root.is_empty() { "/".into() } else { root };
@@ -373,7 +406,9 @@ impl MountNamespace {
             let from = self.table.read();
             let mut to = copy.table.write();
             for id in from.subtree(from.root) {
-                let Some(Mounted { mount, place }) = from.mounts.get(&id) else { continue };
+                let Some(Mounted { mount, place }) = from.mounts.get(&id) else {
+                    continue;
+                };
                 let place = match place {
                     Some(at) => match copies.get(&at.mount.id) {
                         Some(mount) => Some(PathRef {
@@ -408,12 +443,16 @@ impl MountNamespace {
 impl PathRef {
     /// The mounts below a place, with where they are, each after the one it is on.
     fn mounts_below(&self) -> Vec<(Arc<Mount>, PathRef)> {
-        let Some(ns) = self.mount.ns.upgrade() else { return Vec::new() };
+        let Some(ns) = self.mount.ns.upgrade() else {
+            return Vec::new();
+        };
         let table = ns.table.read();
         let mut list = Vec::new();
         let mut inside = vec![self.mount.id];
         for id in table.subtree(self.mount.id).into_iter().skip(1) {
-            let Some(Mounted { mount, place: Some(at) }) = table.mounts.get(&id) else { continue };
+            let Some(Mounted { mount, place: Some(at) }) = table.mounts.get(&id) else {
+                continue;
+            };
             let on_self = at.mount.id == self.mount.id;
             if inside.contains(&at.mount.id) && (!on_self || at.dentry.is_within(&self.dentry)) {
                 inside.push(id);

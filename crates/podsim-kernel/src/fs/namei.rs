@@ -146,7 +146,10 @@ impl<'a> Walk<'a> {
             Some(name) if name == ".." => Last::DotDot,
             Some(name) => {
                 check_name(&name)?;
-                Last::Name { name, slash: self.slash }
+                Last::Name {
+                    name,
+                    slash: self.slash,
+                }
             }
         })
     }
@@ -223,5 +226,9 @@ impl<'a> Walk<'a> {
 }
 
 fn check_name(name: &str) -> Result<()> {
-    if name.len() > NAME_MAX { Err(Errno::ENAMETOOLONG) } else { Ok(()) }
+    if name.len() > NAME_MAX {
+        Err(Errno::ENAMETOOLONG)
+    } else {
+        Ok(())
+    }
 }

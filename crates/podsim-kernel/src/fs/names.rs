@@ -17,9 +17,19 @@ const CHANGE: Access = Access::WRITE.union(Access::EXEC);
 /// `mkdirat(2)`.
 pub fn mkdir(caller: &Caller, start: &PathRef, path: &str, mode: Mode) -> Result<PathRef> {
     let (dir, last) = lookup_parent(caller, start, path)?;
-    let Last::Name { name, .. } = last else { return Err(Errno::EEXIST) };
+    let Last::Name { name, .. } = last else {
+        return Err(Errno::EEXIST);
+    };
     let mode = Mode(mode.0 & (0o777 | Mode::STICKY));
-    create_in(caller, &dir, &name, FileType::Directory, mode, DeviceNumber::default(), "")
+    create_in(
+        caller,
+        &dir,
+        &name,
+        FileType::Directory,
+        mode,
+        DeviceNumber::default(),
+        "",
+    )
 }
 
 /// `mknodat(2)`: FIFOs, sockets, devices (with CAP_MKNOD) and regular files.
@@ -50,7 +60,15 @@ pub fn symlink(caller: &Caller, target: &str, start: &PathRef, path: &str) -> Re
         return Err(Errno::ENAMETOOLONG);
     }
     let (dir, name) = new_name(caller, start, path)?;
-    create_in(caller, &dir, &name, FileType::Symlink, Mode(0o777), DeviceNumber::default(), target)
+    create_in(
+        caller,
+        &dir,
+        &name,
+        FileType::Symlink,
+        Mode(0o777),
+        DeviceNumber::default(),
+        target,
+    )
 }
 
 /// The directory and the name of something new that is no directory.
@@ -134,7 +152,9 @@ fn is_dir(dentry: &Arc<Dentry>) -> bool {
 /// `unlink(2)`.
 pub fn unlink(caller: &Caller, start: &PathRef, path: &str) -> Result<()> {
     let (dir, last) = lookup_parent(caller, start, path)?;
-    let Last::Name { name, slash } = last else { return Err(Errno::EISDIR) };
+    let Last::Name { name, slash } = last else {
+        return Err(Errno::EISDIR);
+    };
     let _tree = dir.mount.sb().tree.write();
     let entry = dir.dentry.lookup_locked(&name)?;
     if slash {
@@ -218,8 +238,14 @@ pub fn rename(caller: &Caller, old_start: &PathRef, old: &str, new_start: &PathR
         return Err(Errno::EXDEV);
     }
     let (
-        Last::Name { name: old, slash: old_slash },
-        Last::Name { name: new, slash: new_slash },
+        Last::Name {
+            name: old,
+            slash: old_slash,
+        },
+        Last::Name {
+            name: new,
+            slash: new_slash,
+        },
     ) = (old_last, new_last)
     else {
         return Err(Errno::EBUSY);

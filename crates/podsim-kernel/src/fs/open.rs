@@ -3,8 +3,8 @@
 use super::caller::Caller;
 use super::dir_file::DirFile;
 use super::inode::{Inode, MagicLink};
+use super::namei::{Followed, Found, Last, Walk};
 use super::names::create_in;
-use super::namei::{Followed, Found, Last, Walk, lookup};
 use super::path::PathRef;
 use super::{FileDescription, FileOps};
 use podsim_sys::{Access, DeviceNumber, Errno, FileType, Mode, MountFlags, OpenFlags, Result, Stat};
@@ -35,31 +35,12 @@ pub fn open(caller: &Caller, start: &PathRef, path: &str, flags: OpenFlags, mode
     }
 }
 
-/// `stat(2)` of a path: also of what a magic link leads to that has no place (a pipe, a namespace).
-pub fn stat(caller: &Caller, start: &PathRef, path: &str, follow: bool) -> Result<Stat> {
-    match Walk::new(caller, start, path)?.finish(follow)? {
-        Found::Path(path) => path.stat(),
-        Found::Magic(MagicLink::Path(path)) => path.stat(),
-        Found::Magic(MagicLink::File(file)) => file.ops().stat(),
-        Found::Magic(MagicLink::Inode(inode)) => inode.stat(),
-    }
-}
-
-/// Finds a program to execute: EACCES unless it is a regular file that the caller may execute, on a mount that allows it.
-pub fn find_program(caller: &Caller, start: &PathRef, path: &str) -> Result<PathRef> {
-    let found = lookup(caller, start, path, true)?;
-    let allowed = !found.mount.flags().contains(MountFlags::NOEXEC);
-    if found.inode().file_type() != FileType::Regular || !allowed {
-        return Err(Errno::EACCES);
-    }
-    found.inode().permission(caller, Access::EXEC)?;
-    Ok(found)
-}
-
 /// O_PATH: a handle on a place; nothing is opened and no permission on the object itself is needed.
 fn open_path(caller: &Caller, start: &PathRef, path: &str, flags: OpenFlags) -> Result<Arc<FileDescription>> {
     let flags = flags & (OpenFlags::PATH | OpenFlags::DIRECTORY | OpenFlags::NOFOLLOW | OpenFlags::CLOEXEC);
-    let found = Walk::new(caller, start, path)?.finish(!flags.contains(OpenFlags::NOFOLLOW))?.path()?;
+    let found = Walk::new(caller, start, path)?
+        .finish(!flags.contains(OpenFlags::NOFOLLOW))?
+        .path()?;
     if flags.contains(OpenFlags::DIRECTORY) && !found.is_dir() {
         return Err(Errno::ENOTDIR);
     }
@@ -75,7 +56,15 @@ fn open_or_create(caller: &Caller, start: &PathRef, path: &str, flags: OpenFlags
         };
         let found = match walk.child(&name) {
             Ok(found) => found,
-            Err(Errno::ENOENT) => match create_in(caller, walk.at(), &name, FileType::Regular, mode, DeviceNumber::default(), "") {
+            Err(Errno::ENOENT) => match create_in(
+                caller,
+                walk.at(),
+                &name,
+                FileType::Regular,
+                mode,
+                DeviceNumber::default(),
+                "",
+            ) {
                 Ok(made) => return open_inode(caller, made, flags - OpenFlags::TRUNC).map(Opened::File),
                 // Somebody else was first.
                 Err(Errno::EEXIST) if !flags.contains(OpenFlags::EXCL) => walk.child(&name)?,
@@ -104,7 +93,11 @@ fn open_found(caller: &Caller, path: PathRef, flags: OpenFlags) -> Result<Opened
     let inode = path.inode();
     let kind = inode.file_type();
     if flags.contains(OpenFlags::DIRECTORY) && kind != FileType::Directory {
-        return Err(if kind == FileType::Symlink { Errno::ELOOP } else { Errno::ENOTDIR });
+        return Err(if kind == FileType::Symlink {
+            Errno::ELOOP
+        } else {
+            Errno::ENOTDIR
+        });
     }
     let writing = flags.writable() || flags.contains(OpenFlags::TRUNC);
     match kind {

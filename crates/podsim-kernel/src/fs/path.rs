@@ -59,7 +59,11 @@ impl PathRef {
 
     /// EROFS when nothing can be changed through this mount.
     pub fn check_writable(&self) -> Result<()> {
-        if self.mount.is_readonly() { Err(Errno::EROFS) } else { Ok(()) }
+        if self.mount.is_readonly() {
+            Err(Errno::EROFS)
+        } else {
+            Ok(())
+        }
     }
 
     /// What is on top of the mounts that were made here.
@@ -141,6 +145,9 @@ impl PathRef {
         if names.is_empty() {
             return ("/".into(), reachable);
         }
-        (names.iter().rev().fold(String::new(), |path, name| path + "/" + name), reachable)
+        (
+            names.iter().rev().fold(String::new(), |path, name| path + "/" + name),
+            reachable,
+        )
     }
 }

@@ -17,7 +17,11 @@ pub fn generic_permission(stat: &Stat, who: &Credentials, access: Access) -> Res
         return Ok(());
     }
     let directory = stat.file_type == FileType::Directory;
-    let read_search = if directory { Access::READ | Access::EXEC } else { Access::READ };
+    let read_search = if directory {
+        Access::READ | Access::EXEC
+    } else {
+        Access::READ
+    };
     if who.capable(Capability::DAC_READ_SEARCH) && read_search.contains(access) {
         return Ok(());
     }

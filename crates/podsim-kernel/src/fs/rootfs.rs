@@ -101,14 +101,24 @@ impl MountNamespace {
     }
 
     /// Mounts a filesystem at a path; the directory is made if it is not there, as container runtimes do.
-    pub fn mount_at(self: &Arc<Self>, path: &str, sb: &Arc<SuperBlock>, source: &str, flags: MountFlags) -> Result<Arc<Mount>> {
+    pub fn mount_at(
+        self: &Arc<Self>,
+        path: &str,
+        sb: &Arc<SuperBlock>,
+        source: &str,
+        flags: MountFlags,
+    ) -> Result<Arc<Mount>> {
         let at = self.mkdir_all(path, Mode(0o755))?;
         self.mount(sb, source, &at, flags)
     }
 
     /// Shows a directory or a single file at a path (with what is mounted below it); the place is made if it is not there.
     pub fn bind_at(self: &Arc<Self>, path: &str, what: &PathRef, flags: MountFlags) -> Result<Arc<Mount>> {
-        let at = if what.is_dir() { self.mkdir_all(path, Mode(0o755))? } else { self.make_file(path)? };
+        let at = if what.is_dir() {
+            self.mkdir_all(path, Mode(0o755))?
+        } else {
+            self.make_file(path)?
+        };
         self.bind(what, &at, flags, true)
     }
 
@@ -162,7 +172,9 @@ impl MountNamespace {
     pub fn remove_all(&self, path: &str) -> Result<()> {
         let caller = self.kernel_caller();
         let (dir, last) = lookup_parent(&caller, &caller.fs.root, path)?;
-        let super::namei::Last::Name { name, .. } = last else { return Err(Errno::EINVAL) };
+        let super::namei::Last::Name { name, .. } = last else {
+            return Err(Errno::EINVAL);
+        };
         remove_tree(&caller, &dir, &name)
     }
 }

@@ -1,8 +1,8 @@
 //! Devices.
 
+use super::FileOps;
 use super::caller::Caller;
 use super::inode::Inode;
-use super::FileOps;
 use podsim_sys::{Errno, OpenFlags, Result};
 use std::sync::Arc;
 

@@ -80,7 +80,11 @@ impl Pages {
             done += length;
             self.size = self.size.max(offset + done as u64);
         }
-        if done == 0 && !buf.is_empty() { Err(Errno::ENOSPC) } else { Ok(done) }
+        if done == 0 && !buf.is_empty() {
+            Err(Errno::ENOSPC)
+        } else {
+            Ok(done)
+        }
     }
 
     fn truncate(&mut self, size: u64) {
@@ -163,7 +167,10 @@ impl FileData {
         if buf.is_empty() {
             return Ok((0, offset));
         }
-        let room = MAX_SIZE.checked_sub(offset).filter(|room| *room > 0).ok_or(Errno::EFBIG)?;
+        let room = MAX_SIZE
+            .checked_sub(offset)
+            .filter(|room| *room > 0)
+            .ok_or(Errno::EFBIG)?;
         let length = usize::try_from(room).unwrap_or(usize::MAX).min(buf.len());
         let written = self.pages(quota, u64::MAX)?.write(&buf[..length], offset)?;
         Ok((written, offset + written as u64))
@@ -178,7 +185,10 @@ impl FileData {
     }
 
     pub(super) fn allocate(&mut self, quota: &Arc<Quota>, offset: u64, length: u64) -> Result<()> {
-        let end = offset.checked_add(length).filter(|end| *end <= MAX_SIZE).ok_or(Errno::EFBIG)?;
+        let end = offset
+            .checked_add(length)
+            .filter(|end| *end <= MAX_SIZE)
+            .ok_or(Errno::EFBIG)?;
         if length == 0 {
             return Err(Errno::EINVAL);
         }
@@ -191,7 +201,9 @@ impl FileData {
             FileData::Lower(bytes) => Ok(bytes.clone()),
             FileData::Pages(pages) => {
                 // A sparse file may be larger than all memory: such a one is no program.
-                let limit = (pages.pages.len() as u64 + 1).saturating_mul(PAGE).saturating_add(1 << 20);
+                let limit = (pages.pages.len() as u64 + 1)
+                    .saturating_mul(PAGE)
+                    .saturating_add(1 << 20);
                 if pages.size > limit {
                     return Err(Errno::ENOMEM);
                 }

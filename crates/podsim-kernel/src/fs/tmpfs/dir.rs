@@ -117,8 +117,14 @@ impl Dir {
         let own = self.order.values().filter_map(|name| self.entries.get(name));
         let own = own.filter(|entry| entry.inode.file_type == FileType::Directory).count();
         let Some((tree, _)) = &self.lower else { return own };
-        let is_dir = |index| tree.node(index).is_some_and(|node| node.file_type() == FileType::Directory);
-        let visible = self.lower_names().iter().filter(|(name, _)| !self.hidden.contains(name));
+        let is_dir = |index| {
+            tree.node(index)
+                .is_some_and(|node| node.file_type() == FileType::Directory)
+        };
+        let visible = self
+            .lower_names()
+            .iter()
+            .filter(|(name, _)| !self.hidden.contains(name));
         own + visible.filter(|(_, index)| is_dir(*index)).count()
     }
 
@@ -126,15 +132,17 @@ impl Dir {
     pub(super) fn list(&self, start: u64, max: usize) -> Vec<DirEntry> {
         let skip = usize::try_from(start.saturating_sub(FIRST)).unwrap_or(usize::MAX);
         let lower = self.lower_names().iter().enumerate().skip(skip);
-        let lower = lower.filter(|(_, (name, _))| !self.hidden.contains(name)).filter_map(|(i, (name, index))| {
-            let (tree, _) = self.lower.as_ref()?;
-            Some(DirEntry {
-                ino: lower_ino(*index),
-                file_type: tree.node(*index)?.file_type(),
-                name: name.to_string(),
-                next: FIRST + i as u64 + 1,
-            })
-        });
+        let lower = lower
+            .filter(|(_, (name, _))| !self.hidden.contains(name))
+            .filter_map(|(i, (name, index))| {
+                let (tree, _) = self.lower.as_ref()?;
+                Some(DirEntry {
+                    ino: lower_ino(*index),
+                    file_type: tree.node(*index)?.file_type(),
+                    name: name.to_string(),
+                    next: FIRST + i as u64 + 1,
+                })
+            });
         let own = self.order.range(start..).filter_map(|(position, name)| {
             let inode = &self.entries.get(name)?.inode;
             Some(DirEntry {

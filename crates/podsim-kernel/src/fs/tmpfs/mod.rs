@@ -209,8 +209,14 @@ impl FileSystem for TmpFs {
     }
 
     fn statfs(&self) -> StatFs {
-        let (blocks, used) = (self.quota.max_pages.load(Ordering::Relaxed), self.quota.pages.load(Ordering::Relaxed));
-        let (files, used_files) = (self.quota.max_inodes.load(Ordering::Relaxed), self.quota.inodes.load(Ordering::Relaxed));
+        let (blocks, used) = (
+            self.quota.max_pages.load(Ordering::Relaxed),
+            self.quota.pages.load(Ordering::Relaxed),
+        );
+        let (files, used_files) = (
+            self.quota.max_inodes.load(Ordering::Relaxed),
+            self.quota.inodes.load(Ordering::Relaxed),
+        );
         StatFs {
             // OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC
             magic: if self.is_overlay() { 0x794c_7630 } else { 0x0102_1994 },

@@ -204,7 +204,11 @@ impl Node {
         } else {
             2 + u32::try_from(dir.subdirectories()).unwrap_or(u32::MAX - 2)
         };
-        let size = if self.fs.is_overlay() { 4096 } else { 20 * (dir.len() as u64 + 2) };
+        let size = if self.fs.is_overlay() {
+            4096
+        } else {
+            20 * (dir.len() as u64 + 2)
+        };
         (if dir.dead { 0 } else { nlink }, size)
     }
 }

@@ -1,1 +1,0 @@
-//! The server over the fake runtime.
