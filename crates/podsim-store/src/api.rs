@@ -46,8 +46,7 @@ impl Store {
     }
 }
 
-/// Writes a typed object as JSON.
-pub(crate) fn to_value<K: Serialize>(object: &K) -> Result<Value, StoreError> {
+fn to_value<K: Serialize>(object: &K) -> Result<Value, StoreError> {
     serde_json::to_value(object).map_err(|e| StoreError::BadRequest(e.to_string()))
 }
 

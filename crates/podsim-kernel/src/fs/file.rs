@@ -2,9 +2,10 @@
 
 use crate::fs::PathRef;
 use parking_lot::Mutex;
-use podsim_sys::{DirEntry, Errno, OpenFlags, PollEvents, Result, Stat, Whence};
+use podsim_sys::{DirEntry, Errno, Flock, OpenFlags, PollEvents, Result, Stat, Whence};
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
 
 /// What an open object can do. Nothing here ever waits: what would have to wait is [`Errno::EAGAIN`], and
@@ -68,6 +69,8 @@ pub struct FileDescription {
     ops: Arc<dyn FileOps>,
     path: Option<PathRef>,
     state: Mutex<FileState>,
+    /// It has, or had, a `flock(2)` lock: given back when it is closed.
+    flocked: AtomicBool,
 }
 
 struct FileState {
@@ -89,6 +92,7 @@ impl FileDescription {
             ops,
             path,
             state: Mutex::new(FileState { flags: kept, offset: 0 }),
+            flocked: AtomicBool::new(false),
         })
     }
 
@@ -131,6 +135,11 @@ impl FileDescription {
 
     /// One try to write.
     pub fn try_write(&self, buf: &[u8]) -> Result<usize> {
+        self.try_write_below(buf, u64::MAX)
+    }
+
+    /// One try to write to a file that must not grow beyond `limit` bytes: what lies beyond is cut off, EFBIG when that is all.
+    pub(crate) fn try_write_below(&self, buf: &[u8], limit: u64) -> Result<usize> {
         let mut state = self.state.lock();
         if !state.flags.writable() {
             return Err(Errno::EBADF);
@@ -140,9 +149,30 @@ impl FileDescription {
             drop(state);
             return Ok(self.ops.write_at(buf, 0, append)?.0);
         }
+        let mut buf = buf;
+        if limit != u64::MAX {
+            let from = if append { self.ops.stat()?.size } else { state.offset };
+            buf = below(buf, from, limit)?;
+        }
         let (n, after) = self.ops.write_at(buf, state.offset, append)?;
         state.offset = after;
         Ok(n)
+    }
+
+    /// One try at `flock(2)`; EAGAIN when others hold the lock, ENOLCK for files that cannot be locked.
+    pub(crate) fn try_flock(&self, op: Flock, waker: Option<&Waker>) -> Result<()> {
+        let locks = self
+            .path
+            .as_ref()
+            .and_then(|path| path.inode().locks())
+            .ok_or(Errno::ENOLCK)?;
+        self.flocked.store(true, Ordering::Relaxed);
+        locks.try_lock(self.flock_holder(), op, waker)
+    }
+
+    /// The address of the description stands for it as long as it lives.
+    fn flock_holder(&self) -> usize {
+        std::ptr::from_ref(self) as usize
     }
 
     /// `lseek(2)`.
@@ -197,4 +227,23 @@ impl FileDescription {
         })
         .await
     }
+}
+
+impl Drop for FileDescription {
+    fn drop(&mut self) {
+        if self.flocked.load(Ordering::Relaxed)
+            && let Some(locks) = self.path.as_ref().and_then(|path| path.inode().locks())
+        {
+            locks.unlock(self.flock_holder());
+        }
+    }
+}
+
+/// The part of a write at a position that stays below a limit; EFBIG when that is nothing.
+pub(crate) fn below(buf: &[u8], position: u64, limit: u64) -> Result<&[u8]> {
+    let room = limit.saturating_sub(position);
+    if room == 0 && !buf.is_empty() {
+        return Err(Errno::EFBIG);
+    }
+    Ok(buf.get(..usize::try_from(room).unwrap_or(usize::MAX)).unwrap_or(buf))
 }

@@ -4,7 +4,6 @@ use crate::wait_queue::WaitQueue;
 use parking_lot::Mutex;
 use podsim_sys::{Errno, Flock, Result};
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::task::Waker;
 
 /// The locks on one inode.
@@ -20,7 +19,20 @@ struct Holders {
     shared: HashSet<usize>,
 }
 
+impl Holders {
+    fn release(&mut self, holder: usize) -> bool {
+        self.shared.remove(&holder) | self.exclusive.take_if(|h| *h == holder).is_some()
+    }
+}
+
 impl FileLocks {
+    /// Gives back what this description holds.
+    pub(super) fn unlock(&self, holder: usize) {
+        if self.holders.lock().release(holder) {
+            self.queue.wake_all();
+        }
+    }
+
     /// One try for the description known as `holder`: EAGAIN when others hold it. With a waker, it is woken when that changes.
     pub(super) fn try_lock(&self, holder: usize, op: Flock, waker: Option<&Waker>) -> Result<()> {
         if let Some(waker) = waker {
@@ -28,7 +40,7 @@ impl FileLocks {
         }
         let mut holders = self.holders.lock();
         // As in Linux, a conversion first gives the old lock back (flock(2), NOTES).
-        let held = holders.shared.remove(&holder) | holders.exclusive.take_if(|h| *h == holder).is_some();
+        let held = holders.release(holder);
         let result = match op {
             Flock::Unlock => Ok(()),
             Flock::Shared if holders.exclusive.is_none() => {
@@ -46,19 +58,5 @@ impl FileLocks {
             self.queue.wake_all();
         }
         result
-    }
-}
-
-/// A lock that an open file holds; dropping it gives it back.
-pub(super) struct FlockHold {
-    pub(super) inode: Arc<dyn super::Inode>,
-    pub(super) holder: usize,
-}
-
-impl Drop for FlockHold {
-    fn drop(&mut self) {
-        if let Some(locks) = self.inode.locks() {
-            let _ = locks.try_lock(self.holder, Flock::Unlock, None);
-        }
     }
 }

@@ -1,16 +1,32 @@
 //! [`Socket`]: what every socket can do (Linux's `struct proto_ops`), and [`SocketFile`]: a socket as an open file.
 
+use super::unix::UnixBinding;
 use crate::fs::FileOps;
 use podsim_sys::{
     AddressFamily, Credentials, DeviceNumber, Errno, FileType, Mode, MsgFlags, PollEvents, Result, Shutdown, SockAddr,
     SockOpt, SocketType, Stat,
 };
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 /// What an accepted connection is: the socket, and who connected.
 pub type Accepted = (Arc<dyn Socket>, SockAddr);
+
+/// An address as the kernel works with it: a Unix path has been looked up.
+#[derive(Clone)]
+pub enum Endpoint {
+    /// IP address and port.
+    Inet(SocketAddr),
+    /// A Unix socket by its name.
+    Unix {
+        /// The path; one that begins with NUL is abstract.
+        name: String,
+        /// What is behind the path: the new socket inode's for `bind`, the one that was found for `connect`.
+        binding: Option<Arc<UnixBinding>>,
+    },
+}
 
 /// A socket. Nothing here waits: what would have to wait is [`Errno::EAGAIN`], and [`poll`](Socket::poll) tells when it
 /// is worth another try; the waiting is in `syscall/net.rs`.
@@ -20,15 +36,15 @@ pub trait Socket: Send + Sync + 'static {
     /// Its type.
     fn kind(&self) -> SocketType;
     /// `bind(2)`; a Unix path has become an inode before (see [`super::unix`]).
-    fn bind(&self, address: &SockAddr, credentials: &Credentials) -> Result<()>;
+    fn bind(&self, address: &Endpoint, credentials: &Credentials) -> Result<()>;
     /// `listen(2)`.
-    fn listen(&self, backlog: u32, credentials: &Credentials) -> Result<()>;
+    fn listen(&self, backlog: u32) -> Result<()>;
     /// `accept(2)`; `inode` is the number that the new socket gets.
     fn accept(&self, inode: u64) -> Result<Accepted>;
     /// `connect(2)`. EINPROGRESS: the socket is writable once it is known.
-    fn connect(&self, address: &SockAddr, nonblocking: bool, credentials: &Credentials) -> Result<()>;
+    fn connect(&self, address: &Endpoint, nonblocking: bool) -> Result<()>;
     /// `sendto(2)`.
-    fn send(&self, buf: &[u8], flags: MsgFlags, to: Option<&SockAddr>) -> Result<usize>;
+    fn send(&self, buf: &[u8], flags: MsgFlags, to: Option<&Endpoint>) -> Result<usize>;
     /// `recvfrom(2)`.
     fn recv(&self, buf: &mut [u8], flags: MsgFlags) -> Result<(usize, Option<SockAddr>, MsgFlags)>;
     /// `shutdown(2)`.

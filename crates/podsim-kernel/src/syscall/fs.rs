@@ -1,81 +1,79 @@
-//! System calls: fs.
+//! System calls: files. Names and attributes are here; open files in `io`, mounts in `mount`.
 
+mod io;
+mod mount;
+
+pub(super) use io::*;
+pub(super) use mount::*;
+
+use crate::fs::namei::lookup;
+use crate::fs::{Caller, PathRef, attr, names};
 use crate::task::Task;
 use podsim_sys::*;
-use std::time::Duration;
 
-pub(super) async fn openat(task: &Task, dir: Fd, path: &str, flags: OpenFlags, mode: Mode) -> Result<Fd> {
-    todo!()
-}
-
-/// Opens a path at once, without a number: EAGAIN for what would have to wait.
-pub(super) fn open_now(
-    task: &Task,
-    path: &str,
-    flags: OpenFlags,
-) -> Result<std::sync::Arc<crate::fs::FileDescription>> {
-    use crate::fs::{Caller, open};
+/// The caller, and where a path that is relative to `dir` begins.
+fn start(task: &Task, dir: Fd, path: &str) -> Result<(Caller, PathRef)> {
     let caller = Caller::of(task);
-    match open::open(&caller, &caller.fs.cwd.clone(), path, flags, Mode(0))? {
-        open::Opened::File(file) => Ok(file),
-        open::Opened::Fifo(_) => Err(Errno::EAGAIN),
+    let start = if path.starts_with('/') || dir == Fd::CWD {
+        caller.fs.cwd.clone()
+    } else {
+        let file = task.process.files.get(dir)?;
+        file.path()
+            .filter(|path| path.is_dir())
+            .cloned()
+            .ok_or(Errno::ENOTDIR)?
+    };
+    Ok((caller, start))
+}
+
+/// What a path names.
+fn find(task: &Task, dir: Fd, path: &str, follow: bool) -> Result<(Caller, PathRef)> {
+    let (caller, start) = start(task, dir, path)?;
+    let found = lookup(&caller, &start, path, follow)?;
+    Ok((caller, found))
+}
+
+/// Where an open file was found, for calls that change what is there.
+fn path_of(task: &Task, fd: Fd) -> Result<PathRef> {
+    let file = task.process.files.get(fd)?;
+    if file.flags().contains(OpenFlags::PATH) {
+        return Err(Errno::EBADF);
     }
-}
-
-pub(super) fn close(task: &Task, fd: Fd) -> Result<()> {
-    todo!()
-}
-
-pub(super) async fn read(task: &Task, fd: Fd, buf: &mut [u8]) -> Result<usize> {
-    todo!()
-}
-
-pub(super) async fn write(task: &Task, fd: Fd, buf: &[u8]) -> Result<usize> {
-    todo!()
-}
-
-pub(super) fn pread(task: &Task, fd: Fd, buf: &mut [u8], offset: u64) -> Result<usize> {
-    todo!()
-}
-
-pub(super) fn pwrite(task: &Task, fd: Fd, buf: &[u8], offset: u64) -> Result<usize> {
-    todo!()
-}
-
-pub(super) fn lseek(task: &Task, fd: Fd, offset: i64, whence: Whence) -> Result<u64> {
-    todo!()
-}
-
-pub(super) fn ftruncate(task: &Task, fd: Fd, size: u64) -> Result<()> {
-    todo!()
-}
-
-pub(super) fn fallocate(task: &Task, fd: Fd, offset: u64, len: u64) -> Result<()> {
-    todo!()
-}
-
-pub(super) fn fsync(task: &Task, fd: Fd) -> Result<()> {
-    todo!()
-}
-
-pub(super) fn fstat(task: &Task, fd: Fd) -> Result<Stat> {
-    todo!()
+    // Pipes, sockets and the like have no attributes that could be changed.
+    file.path().cloned().ok_or(Errno::EINVAL)
 }
 
 pub(super) fn fstatat(task: &Task, dir: Fd, path: &str, follow: bool) -> Result<Stat> {
-    todo!()
+    let (caller, start) = start(task, dir, path)?;
+    crate::fs::open::stat(&caller, &start, path, follow)
 }
 
 pub(super) fn faccessat(task: &Task, dir: Fd, path: &str, access: Access) -> Result<()> {
-    todo!()
+    let (caller, start) = start(task, dir, path)?;
+    let caller = caller.with_real_ids();
+    let found = lookup(&caller, &start, path, true)?;
+    let file_type = found.inode().file_type();
+    let device = !matches!(file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
+    if access.contains(Access::EXEC)
+        && file_type == FileType::Regular
+        && found.mount.flags().contains(MountFlags::NOEXEC)
+    {
+        return Err(Errno::EACCES);
+    }
+    found.inode().permission(&caller, access)?;
+    if access.contains(Access::WRITE) && !device {
+        found.check_writable()?;
+    }
+    Ok(())
 }
 
 pub(super) fn fchmodat(task: &Task, dir: Fd, path: &str, mode: Mode) -> Result<()> {
-    todo!()
+    let (caller, found) = find(task, dir, path, true)?;
+    attr::chmod(&caller, &found, mode)
 }
 
 pub(super) fn fchmod(task: &Task, fd: Fd, mode: Mode) -> Result<()> {
-    todo!()
+    attr::chmod(&Caller::of(task), &path_of(task, fd)?, mode)
 }
 
 pub(super) fn fchownat(
@@ -86,23 +84,29 @@ pub(super) fn fchownat(
     gid: Option<u32>,
     follow: bool,
 ) -> Result<()> {
-    todo!()
+    let (caller, found) = find(task, dir, path, follow)?;
+    attr::chown(&caller, &found, uid, gid)
 }
 
 pub(super) fn utimensat(task: &Task, dir: Fd, path: &str, atime: SetTime, mtime: SetTime, follow: bool) -> Result<()> {
-    todo!()
+    let (caller, found) = find(task, dir, path, follow)?;
+    attr::utimens(&caller, &found, atime, mtime, task.kernel().clock().realtime())
 }
 
 pub(super) fn futimens(task: &Task, fd: Fd, atime: SetTime, mtime: SetTime) -> Result<()> {
-    todo!()
-}
-
-pub(super) fn getdents(task: &Task, fd: Fd, start: u64, max: usize) -> Result<Vec<DirEntry>> {
-    todo!()
+    let found = path_of(task, fd)?;
+    attr::utimens(
+        &Caller::of(task),
+        &found,
+        atime,
+        mtime,
+        task.kernel().clock().realtime(),
+    )
 }
 
 pub(super) fn mkdirat(task: &Task, dir: Fd, path: &str, mode: Mode) -> Result<()> {
-    todo!()
+    let (caller, start) = start(task, dir, path)?;
+    names::mkdir(&caller, &start, path, mode).map(drop)
 }
 
 pub(super) fn mknodat(
@@ -113,68 +117,87 @@ pub(super) fn mknodat(
     mode: Mode,
     device: DeviceNumber,
 ) -> Result<()> {
-    todo!()
+    let (caller, start) = start(task, dir, path)?;
+    names::mknod(&caller, &start, path, file_type, mode, device).map(drop)
 }
 
 pub(super) fn unlinkat(task: &Task, dir: Fd, path: &str, directory: bool) -> Result<()> {
-    todo!()
+    let (caller, start) = start(task, dir, path)?;
+    if directory {
+        names::rmdir(&caller, &start, path)
+    } else {
+        names::unlink(&caller, &start, path)
+    }
 }
 
 pub(super) fn renameat(task: &Task, old_dir: Fd, old: &str, new_dir: Fd, new: &str) -> Result<()> {
-    todo!()
+    let (caller, old_start) = start(task, old_dir, old)?;
+    let (_, new_start) = start(task, new_dir, new)?;
+    names::rename(&caller, &old_start, old, &new_start, new)
 }
 
 pub(super) fn linkat(task: &Task, old_dir: Fd, old: &str, new_dir: Fd, new: &str, follow: bool) -> Result<()> {
-    todo!()
+    let (caller, old_start) = start(task, old_dir, old)?;
+    let (_, new_start) = start(task, new_dir, new)?;
+    names::link(&caller, &old_start, old, &new_start, new, follow)
 }
 
 pub(super) fn symlinkat(task: &Task, target: &str, dir: Fd, path: &str) -> Result<()> {
-    todo!()
+    let (caller, start) = start(task, dir, path)?;
+    names::symlink(&caller, target, &start, path).map(drop)
 }
 
 pub(super) fn readlinkat(task: &Task, dir: Fd, path: &str) -> Result<String> {
-    todo!()
+    let (caller, found) = find(task, dir, path, false)?;
+    found.inode().read_link(&caller)
 }
 
 pub(super) fn statfs(task: &Task, path: &str) -> Result<StatFs> {
-    todo!()
-}
-
-pub(super) async fn flock(task: &Task, fd: Fd, op: Flock, no_wait: bool) -> Result<()> {
-    todo!()
+    let (_, found) = find(task, Fd::CWD, path, true)?;
+    Ok(found.mount.sb().fs().statfs())
 }
 
 pub(super) fn umask(task: &Task, mask: Mode) -> Mode {
-    todo!()
+    std::mem::replace(&mut task.process.fs.lock().umask, Mode(mask.0 & 0o777))
 }
 
 pub(super) fn getcwd(task: &Task) -> Result<String> {
-    todo!()
+    let caller = Caller::of(task);
+    caller.fs.cwd.reachable(&caller.fs.root).ok_or(Errno::ENOENT)
+}
+
+/// A directory that the caller may stand in.
+fn enterable(caller: &Caller, path: PathRef) -> Result<PathRef> {
+    if !path.is_dir() {
+        return Err(Errno::ENOTDIR);
+    }
+    path.inode().permission(caller, Access::EXEC)?;
+    Ok(path)
 }
 
 pub(super) fn chdir(task: &Task, path: &str) -> Result<()> {
-    todo!()
+    let (caller, found) = find(task, Fd::CWD, path, true)?;
+    let cwd = enterable(&caller, found)?;
+    let old = std::mem::replace(&mut task.process.fs.lock().cwd, cwd);
+    drop(old);
+    Ok(())
 }
 
 pub(super) fn fchdir(task: &Task, fd: Fd) -> Result<()> {
-    todo!()
+    let found = task.process.files.get(fd)?.path().cloned().ok_or(Errno::ENOTDIR)?;
+    let cwd = enterable(&Caller::of(task), found)?;
+    let old = std::mem::replace(&mut task.process.fs.lock().cwd, cwd);
+    drop(old);
+    Ok(())
 }
 
 pub(super) fn chroot(task: &Task, path: &str) -> Result<()> {
-    todo!()
-}
-
-pub(super) fn mount(
-    task: &Task,
-    source: &str,
-    target: &str,
-    fstype: &str,
-    flags: MountFlags,
-    data: &str,
-) -> Result<()> {
-    todo!()
-}
-
-pub(super) fn umount(task: &Task, target: &str, lazy: bool) -> Result<()> {
-    todo!()
+    let (caller, found) = find(task, Fd::CWD, path, true)?;
+    let root = enterable(&caller, found)?;
+    if !caller.capable(Capability::SYS_CHROOT) {
+        return Err(Errno::EPERM);
+    }
+    let old = std::mem::replace(&mut task.process.fs.lock().root, root);
+    drop(old);
+    Ok(())
 }

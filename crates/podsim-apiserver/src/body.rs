@@ -1,0 +1,76 @@
+//! Reading the body of a request, with limits.
+
+use crate::status::{ApiError, Result};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use serde_json::Value;
+use std::time::Duration;
+
+/// As Kubernetes: etcd's limit twice.
+const LIMIT: usize = 3 << 20;
+/// How long a client may take to send a body. Host time: this is about the connection.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn read(body: Body) -> Result<bytes::Bytes> {
+    let read = axum::body::to_bytes(body, LIMIT);
+    let bytes = tokio::time::timeout(PATIENCE, read)
+        .await
+        .map_err(|_| ApiError::timeout("the body of the request did not arrive in time"))?;
+    bytes.map_err(|error| {
+        // The limit is behind one layer of wrapping, a broken connection elsewhere.
+        let too_large = std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
+        if too_large {
+            ApiError::too_large(LIMIT)
+        } else {
+            ApiError::bad_request(error.to_string())
+        }
+    })
+}
+
+/// The content type, without its parameters.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// The object in the body.
+pub(crate) async fn read_object(request: Request) -> Result<Value> {
+    match content_type(request.headers()) {
+        "" | "application/json" => {}
+        other => {
+            return Err(ApiError::unsupported_media_type(format!(
+                "the body of the request was in an unknown format ({other}) - accepted media types include: application/json"
+            )));
+        }
+    }
+    let value = parse(&read(request.into_body()).await?)?;
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(ApiError::bad_request("the body of the request is not an object"))
+    }
+}
+
+/// The object in the body, if there is a body.
+pub(crate) async fn read_optional(request: Request) -> Result<Option<Value>> {
+    let bytes = read(request.into_body()).await?;
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        parse(&bytes).map(Some)
+    }
+}
+
+/// Any JSON: a patch.
+pub(crate) async fn read_json(request: Request) -> Result<Value> {
+    parse(&read(request.into_body()).await?)
+}
+
+fn parse(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| ApiError::bad_request(format!("the body of the request is not JSON: {error}")))
+}

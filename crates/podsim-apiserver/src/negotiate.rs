@@ -1,0 +1,73 @@
+//! What form the client wants an answer in (`Accept`).
+
+use crate::status::{ApiError, Result};
+use crate::table::IncludeObject;
+use axum::http::{HeaderMap, header};
+
+/// The form of objects and lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As they are.
+    Object,
+    /// As tables.
+    Table,
+}
+
+/// The first form in the `Accept` header that the server knows.
+pub(crate) fn form(headers: &HeaderMap) -> Result<Form> {
+    let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+        return Ok(Form::Object);
+    };
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        if !matches!(media_type, "application/json" | "application/*" | "*/*" | "") {
+            continue;
+        }
+        let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+        let get = |key: &str| parameters.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
+        match (get("as"), get("g"), get("v")) {
+            (None, ..) => return Ok(Form::Object),
+            (Some("Table"), Some("meta.k8s.io"), Some("v1")) => return Ok(Form::Table),
+            _ => {}
+        }
+    }
+    Err(ApiError::not_acceptable())
+}
+
+/// `includeObject=` of a request for a table.
+pub(crate) fn include_object(value: Option<&str>) -> Result<IncludeObject> {
+    match value {
+        None | Some("Metadata") => Ok(IncludeObject::Metadata),
+        Some("None") => Ok(IncludeObject::None),
+        Some("Object") => Ok(IncludeObject::Object),
+        Some(other) => Err(ApiError::bad_request(format!(
+            "includeObject: {other:?} is not None, Metadata or Object"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_form_that_is_known_is_given() {
+        for (accept, expected) in [
+            ("application/json", Some(Form::Object)),
+            (
+                "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+                Some(Form::Table),
+            ),
+            (
+                "application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json",
+                Some(Form::Object),
+            ),
+            ("application/vnd.kubernetes.protobuf, */*", Some(Form::Object)),
+            ("application/vnd.kubernetes.protobuf", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(form(&headers).ok(), expected, "{accept}");
+        }
+    }
+}

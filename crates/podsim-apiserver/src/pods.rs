@@ -1,0 +1,258 @@
+//! The subresources of Pods that talk to the runtime: log, exec, attach, port-forward; and binding.
+
+use crate::body::read_object;
+use crate::log::{PodLogOptions, log_bytes};
+use crate::objects::success;
+use crate::query::Query;
+use crate::server::{App, json_response};
+use crate::status::{ApiError, Result};
+use crate::stream::{MAX_PORTS, StreamOptions, is_v5, port_forward, run_session, upgrade};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use podsim_cri::{
+    AttachRequest, ContainerFilter, ContainerId, ContainerState, ContainerStatus, ExecRequest, PodSandboxFilter,
+    PodSandboxState,
+};
+use podsim_store::{Object, StoreError, kinds};
+use serde_json::Value;
+
+/// `pods/log`.
+pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query) -> Result<Response> {
+    let options = PodLogOptions::from_query(query, app.now())?;
+    let pod = app.store.get(&kinds::POD, namespace, name)?;
+    let container = choose_container(&pod, options.container.as_deref())?;
+    let id = logged_container(app, &pod, container, options.previous).await?;
+    let entries = app.runtime.container_logs(&id, options.entries).await?;
+    let body = Body::from_stream(log_bytes(entries, options.timestamps, options.limit_bytes));
+    Ok(([(header::CONTENT_TYPE, "text/plain")], body).into_response())
+}
+
+/// `pods/exec`.
+pub(crate) async fn exec(app: &App, namespace: &str, name: &str, query: &Query, request: Request) -> Result<Response> {
+    let options = StreamOptions::from_query(query)?;
+    let command = query.all("command");
+    if command.iter().all(String::is_empty) {
+        return Err(ApiError::bad_request(
+            "you must specify at least one command for the container",
+        ));
+    }
+    let container = running_container(app, namespace, name, query).await?;
+    let upgrade = upgrade(request).await?;
+    let request = ExecRequest {
+        container,
+        command,
+        tty: options.tty,
+        stdin: options.stdin,
+        stdout: options.stdout,
+        stderr: options.stderr,
+        winsize: options.winsize,
+    };
+    let (runtime, v5) = (app.runtime.clone(), is_v5(&upgrade));
+    Ok(upgrade.on_upgrade(async move |socket| {
+        let session = runtime.exec(request).await;
+        run_session(socket, session, options.tty, v5).await;
+    }))
+}
+
+/// `pods/attach`.
+pub(crate) async fn attach(
+    app: &App,
+    namespace: &str,
+    name: &str,
+    query: &Query,
+    request: Request,
+) -> Result<Response> {
+    let options = StreamOptions::from_query(query)?;
+    let container = running_container(app, namespace, name, query).await?;
+    let upgrade = upgrade(request).await?;
+    let request = AttachRequest {
+        container,
+        stdin: options.stdin,
+        stdout: options.stdout,
+        stderr: options.stderr,
+    };
+    let (runtime, v5) = (app.runtime.clone(), is_v5(&upgrade));
+    Ok(upgrade.on_upgrade(async move |socket| {
+        let session = runtime.attach(request).await;
+        if let (Ok(session), Some(size)) = (&session, options.winsize) {
+            let _ = session.resize.send(size).await;
+        }
+        run_session(socket, session, options.tty, v5).await;
+    }))
+}
+
+/// `pods/portforward`.
+pub(crate) async fn portforward(
+    app: &App,
+    namespace: &str,
+    name: &str,
+    query: &Query,
+    request: Request,
+) -> Result<Response> {
+    let pod = app.store.get(&kinds::POD, namespace, name)?;
+    let mut ports = Vec::new();
+    for port in query.all("ports").iter().flat_map(|ports| ports.split(',')) {
+        let wrong = || ApiError::bad_request(format!("ports: {port:?} is not a port (1 to 65535)"));
+        ports.push(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)?);
+    }
+    if ports.is_empty() || ports.len() > MAX_PORTS {
+        return Err(ApiError::bad_request(format!(
+            "you must specify 1 to {MAX_PORTS} ports"
+        )));
+    }
+    let filter = PodSandboxFilter {
+        state: Some(PodSandboxState::Ready),
+        pod_uid: Some(uid(&pod)),
+        ..PodSandboxFilter::default()
+    };
+    let sandbox = app.runtime.list_pod_sandbox(&filter).await?.into_iter().next();
+    let Some(sandbox) = sandbox else {
+        let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
+        let message = format!("unable to forward port because pod is not running. Current status={phase}");
+        return Err(ApiError::bad_request(message));
+    };
+    let (upgrade, runtime) = (upgrade(request).await?, app.runtime.clone());
+    Ok(upgrade.on_upgrade(move |socket| port_forward(socket, runtime, sandbox.id, ports)))
+}
+
+/// `pods/binding`: a scheduler says on which node the Pod is to run.
+pub(crate) async fn bind(app: &App, namespace: &str, name: &str, request: Request) -> Result<Response> {
+    let binding = read_object(request).await?;
+    let target = &binding["target"];
+    let node = target["name"].as_str().filter(|name| !name.is_empty());
+    let (Some(node), "" | "Node") = (node, target["kind"].as_str().unwrap_or_default()) else {
+        return Err(ApiError::bad_request("target: a binding names a Node"));
+    };
+    app.store.modify(&kinds::POD, namespace, name, |pod| {
+        let taken = pod["spec"]["nodeName"].as_str().filter(|node| !node.is_empty());
+        if let Some(taken) = taken {
+            return Err(StoreError::Conflict {
+                resource: kinds::POD.resource(),
+                name: name.to_owned(),
+                detail: format!("pod {name} is already assigned to node \"{taken}\""),
+            });
+        }
+        if let Some(spec) = pod["spec"].as_object_mut() {
+            spec.insert("nodeName".into(), node.into());
+        }
+        Ok(())
+    })?;
+    Ok(json_response(StatusCode::CREATED, success(Value::Null).to_string()))
+}
+
+/// The container that a request means: the one it names, or the only one.
+fn choose_container<'a>(pod: &'a Value, wanted: Option<&str>) -> Result<&'a str> {
+    let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let (containers, init) = (names(&pod["spec"]["containers"]), names(&pod["spec"]["initContainers"]));
+    let ephemeral = names(&pod["spec"]["ephemeralContainers"]);
+    if let Some(wanted) = wanted {
+        let found = containers
+            .iter()
+            .chain(&init)
+            .chain(&ephemeral)
+            .find(|name| **name == wanted);
+        return found
+            .copied()
+            .ok_or_else(|| ApiError::bad_request(format!("container {wanted} is not valid for pod {pod_name}")));
+    }
+    if let [only] = containers.as_slice() {
+        return Ok(only);
+    }
+    let mut message = format!(
+        "a container name must be specified for pod {pod_name}, choose one of: [{}]",
+        containers.join(" ")
+    );
+    if !init.is_empty() {
+        message.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
+    }
+    Err(ApiError::bad_request(message))
+}
+
+fn names(containers: &Value) -> Vec<&str> {
+    containers
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container["name"].as_str())
+        .collect()
+}
+
+fn uid(pod: &Value) -> String {
+    pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+}
+
+/// All containers of this name that the Pod has had and that are still known, the newest first.
+async fn containers(app: &App, pod: &Object, name: &str) -> Result<Vec<ContainerStatus>> {
+    let filter = ContainerFilter {
+        pod_uid: Some(uid(pod)),
+        ..ContainerFilter::default()
+    };
+    let mut found = app.runtime.list_containers(&filter).await?;
+    found.retain(|container| container.metadata.name == name);
+    found.sort_by_key(|container| std::cmp::Reverse((container.metadata.attempt, container.created_at)));
+    Ok(found)
+}
+
+/// The container for exec and attach. The words are those of the kubelet.
+async fn running_container(app: &App, namespace: &str, name: &str, query: &Query) -> Result<ContainerId> {
+    let pod = app.store.get(&kinds::POD, namespace, name)?;
+    let container = choose_container(&pod, query.get("container"))?;
+    let running = containers(app, &pod, container)
+        .await?
+        .into_iter()
+        .find(|c| c.state == ContainerState::Running);
+    running.map(|found| found.id).ok_or_else(|| {
+        ApiError::plain(
+            500,
+            format!("unable to upgrade connection: container not found (\"{container}\")"),
+        )
+    })
+}
+
+/// The container whose log is read: one that was started, the one before it for `previous`.
+async fn logged_container(app: &App, pod: &Object, container: &str, previous: bool) -> Result<ContainerId> {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let found = containers(app, pod, container).await?;
+    let mut started = found.into_iter().filter(|found| found.state != ContainerState::Created);
+    // A container that waits for its restart has ended; the log is then that of its last run.
+    let mut chosen = started.next();
+    let waiting = waiting_reason(pod, container);
+    if previous {
+        // While the next run has not begun, the last one is the previous one: as `lastState` in the status says.
+        if waiting.is_none() {
+            chosen = started.next();
+        }
+        return chosen
+            .filter(|found| found.state == ContainerState::Exited)
+            .map(|found| found.id)
+            .ok_or_else(|| {
+                ApiError::bad_request(format!(
+                    "previous terminated container \"{container}\" in pod \"{name}\" not found"
+                ))
+            });
+    }
+    chosen.map(|found| found.id).ok_or_else(|| {
+        let why = match waiting.unwrap_or("ContainerCreating") {
+            "ErrImagePull" => "image can't be pulled",
+            "ImagePullBackOff" => "trying and failing to pull image",
+            other => other,
+        };
+        ApiError::bad_request(format!(
+            "container \"{container}\" in pod \"{name}\" is waiting to start: {why}"
+        ))
+    })
+}
+
+fn waiting_reason<'a>(pod: &'a Value, container: &str) -> Option<&'a str> {
+    [
+        "containerStatuses",
+        "initContainerStatuses",
+        "ephemeralContainerStatuses",
+    ]
+    .into_iter()
+    .flat_map(|list| pod["status"][list].as_array().into_iter().flatten())
+    .find(|status| status["name"] == container)
+    .and_then(|status| status["state"]["waiting"]["reason"].as_str())
+}

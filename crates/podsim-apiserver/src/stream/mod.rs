@@ -1,0 +1,112 @@
+//! Streaming calls over WebSockets: exec, attach, port-forward, and exec on the node.
+//!
+//! The wire format is that of `apimachinery/pkg/util/remotecommand` and `…/httpstream/wsstream`: binary messages whose
+//! first byte is the channel. `v4.channel.k8s.io` has stdin 0, stdout 1, stderr 2, error 3, resize 4, and ends with a `Status` on
+//! the error channel; `v5.channel.k8s.io` adds the message `[255, channel]`, the end of a stream of the client.
+
+mod portforward;
+mod session;
+
+pub(crate) use portforward::{MAX_PORTS, port_forward};
+pub(crate) use session::run_session;
+
+use crate::query::Query;
+use crate::status::{ApiError, Result};
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::{HeaderMap, header};
+use bytes::{BufMut, BytesMut};
+use podsim_sys::Winsize;
+
+/// The subprotocols, the best first.
+const V5: &str = "v5.channel.k8s.io";
+const V4: &str = "v4.channel.k8s.io";
+
+/// The largest message from a client: kubectl sends at most 32 KiB.
+const MAX_MESSAGE: usize = 1 << 20;
+
+/// Which streams the client asked for (`PodExecOptions`, `PodAttachOptions`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StreamOptions {
+    pub(crate) stdin: bool,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+    pub(crate) tty: bool,
+    /// The first size of the terminal; an addition of podsim's own client, others send it as the first resize message.
+    pub(crate) winsize: Option<Winsize>,
+}
+
+impl StreamOptions {
+    /// From the query. As in Kubernetes a terminal has no separate stderr, and something has to be asked for.
+    pub(crate) fn from_query(query: &Query) -> Result<Self> {
+        let tty = query.flag("tty")?;
+        let side = |key: &str| -> Result<Option<u16>> {
+            Ok(query
+                .number(key)?
+                .and_then(|n| u16::try_from(n).ok())
+                .filter(|n| *n > 0))
+        };
+        let winsize = match (side("width")?, side("height")?) {
+            (Some(cols), Some(rows)) if tty => Some(Winsize { rows, cols }),
+            _ => None,
+        };
+        let options = Self {
+            stdin: query.flag("stdin")?,
+            stdout: query.flag("stdout")?,
+            stderr: query.flag("stderr")? && !tty,
+            tty,
+            winsize,
+        };
+        if !options.stdin && !options.stdout && !options.stderr {
+            return Err(ApiError::bad_request(
+                "you must specify at least one of stdin, stdout, stderr",
+            ));
+        }
+        Ok(options)
+    }
+}
+
+/// Begins the upgrade of a request to a WebSocket of one of the protocols.
+pub(crate) async fn upgrade(request: Request) -> Result<WebSocketUpgrade> {
+    refuse_spdy(request.headers())?;
+    let (mut parts, _) = request.into_parts();
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|error| ApiError::bad_request(format!("Upgrade request required: {error}")))?
+        .max_message_size(MAX_MESSAGE)
+        .protocols([V5, V4]);
+    if upgrade.selected_protocol().is_none() {
+        return Err(ApiError::bad_request(format!(
+            "unable to upgrade: the subprotocols are {V5} and {V4}"
+        )));
+    }
+    Ok(upgrade)
+}
+
+/// Whether the client can end a single stream.
+pub(crate) fn is_v5(upgrade: &WebSocketUpgrade) -> bool {
+    upgrade
+        .selected_protocol()
+        .is_some_and(|protocol| protocol.as_bytes() == V5.as_bytes())
+}
+
+fn refuse_spdy(headers: &HeaderMap) -> Result<()> {
+    let upgrade = headers
+        .get(header::UPGRADE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if upgrade.to_ascii_lowercase().starts_with("spdy") {
+        return Err(ApiError::bad_request(
+            "unable to upgrade: SPDY is not spoken here; use a client that speaks WebSockets, as kubectl does from 1.31 on",
+        ));
+    }
+    Ok(())
+}
+
+/// A message on a channel.
+fn message(channel: u8, data: &[u8]) -> Message {
+    let mut bytes = BytesMut::with_capacity(data.len() + 1);
+    bytes.put_u8(channel);
+    bytes.put_slice(data);
+    Message::Binary(bytes.freeze())
+}

@@ -1,0 +1,107 @@
+//! [`Runtime`]: the engine, its ticks, and the programs; one for all processes of a node.
+
+use crate::cache::{ModuleCache, Program};
+use crate::engine_config;
+use crate::error::LoadError;
+use crate::state::State;
+use crate::{p1, podsim_v1, wasix};
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use podsim_sys::Syscalls;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use wasmtime::{Engine, Linker};
+
+/// How long a guest computes before others have their turn, and how soon a computing one feels a signal.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Everything that running wasm programs needs and that they share.
+pub struct Runtime<S: Syscalls> {
+    engine: Engine,
+    cache: Arc<ModuleCache<S>>,
+}
+
+impl<S: Syscalls> Clone for Runtime<S> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            cache: self.cache.clone(),
+        }
+    }
+}
+
+impl<S: Syscalls> Runtime<S> {
+    /// A runtime; fails where the engine cannot run (a machine that Cranelift does not know).
+    pub fn new() -> wasmtime::Result<Self> {
+        let engine = Engine::new(&engine_config())?;
+        let mut linker = Linker::new(&engine);
+        p1::add_to_linker(&mut linker)?;
+        wasix::add_to_linker(&mut linker)?;
+        podsim_v1::add_to_linker(&mut linker)?;
+        let cache = Arc::new(ModuleCache::new(engine.clone(), linker));
+        Ok(Self { engine, cache })
+    }
+
+    /// Says that `code` is what `Engine::precompile_module` (with [`engine_config`]) made from `wasm`. The code must come from
+    /// a trusted place: it is run as it is. It is mapped when the program is first run.
+    pub fn register_precompiled(&self, wasm: Bytes, code: &'static [u8]) {
+        self.cache.register_precompiled(wasm, code);
+    }
+
+    /// Whether the bytes are a program; quick for known ones, a pass over the bytes for others.
+    pub fn check(&self, wasm: &Bytes) -> Result<(), LoadError> {
+        self.cache.check(wasm)
+    }
+
+    /// Ends the time slices: to be called every [`TICK`], see [`Runtime::start_ticker`].
+    pub fn tick(&self) {
+        self.engine.increment_epoch();
+    }
+
+    /// Starts a thread that ticks until the runtime is gone.
+    pub fn start_ticker(&self) -> std::io::Result<()> {
+        let engine = self.engine.weak();
+        let tick = move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        };
+        std::thread::Builder::new()
+            .name("podsim-ticker".to_owned())
+            .spawn(tick)
+            .map(drop)
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The program; a new one is compiled on a thread of its own, while the caller waits without blocking its executor.
+    pub(crate) async fn load(&self, wasm: Bytes) -> Result<Arc<Program<S>>, LoadError> {
+        if let Some(program) = self.cache.ready(&wasm) {
+            return Ok(program);
+        }
+        let done = Arc::new((Mutex::new(None), AtomicWaker::new()));
+        let work = {
+            let (cache, done) = (self.cache.clone(), done.clone());
+            move || {
+                *done.0.lock() = Some(cache.compile(&wasm));
+                done.1.wake();
+            }
+        };
+        let thread = std::thread::Builder::new().name("podsim-compile".to_owned());
+        thread
+            .spawn(work)
+            .map_err(|e| LoadError::Invalid(format!("no thread to compile it: {e}")))?;
+        poll_fn(move |cx| {
+            done.1.register(cx.waker());
+            done.0.lock().take().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}

@@ -1,0 +1,128 @@
+//! What belongs to one running guest: the data of its wasmtime store.
+
+use crate::error::End;
+use parking_lot::Mutex;
+use podsim_sys::{SignalDelivery, Syscalls};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::{Memory, ResourceLimiter};
+
+/// CPU time is handed to the kernel in pieces of at least this: a short call need not take the kernel's locks twice.
+const CPU_GRAIN: Duration = Duration::from_millis(1);
+/// The most elements a table may have: 8 MiB of host memory.
+const TABLE_MAX: usize = 1 << 20;
+
+/// The state of a guest, beside its wasm instance.
+pub(crate) struct State<S> {
+    /// The process: through it everything happens.
+    pub(crate) task: S,
+    /// The export `memory`, once the instance exists.
+    pub(crate) memory: Option<Memory>,
+    /// Set by a call after which the guest must not run on.
+    pub(crate) end: Option<End>,
+    /// The last answer of a `podsim_v1` call that did not fit its buffer.
+    pub(crate) answer: Vec<u8>,
+    /// The export that is called with a signal's number (WASIX `callback_signal`).
+    pub(crate) signal_export: String,
+    /// Signals that were taken while the guest was computing; their handlers run when the next call returns.
+    pub(crate) taken: Arc<Mutex<Taken>>,
+    /// When the guest last began to run.
+    resumed: Duration,
+    /// CPU time that the kernel has not heard of yet.
+    uncharged: Duration,
+    /// Bytes of linear memory.
+    memory_total: u64,
+}
+
+/// Signals taken by the epoch callback.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// Handlers to run.
+    pub(crate) handlers: VecDeque<SignalDelivery>,
+    /// The process is dead.
+    pub(crate) killed: bool,
+    /// The future has run since the callback looked.
+    pub(crate) looked: bool,
+}
+
+impl<S: Syscalls> State<S> {
+    pub(crate) fn new(task: S) -> Self {
+        let resumed = task.clock_monotonic();
+        Self {
+            task,
+            memory: None,
+            end: None,
+            answer: Vec::new(),
+            signal_export: "__wasm_signal".to_owned(),
+            taken: Arc::default(),
+            resumed,
+            uncharged: Duration::ZERO,
+            memory_total: 0,
+        }
+    }
+
+    /// The guest stops running: a call, the end of its time slice, or its end.
+    pub(crate) fn pause(&mut self) {
+        let now = self.task.clock_monotonic();
+        self.uncharged += now.saturating_sub(self.resumed);
+        self.resumed = now;
+        if self.uncharged >= CPU_GRAIN {
+            self.task.charge_cpu(std::mem::take(&mut self.uncharged));
+        }
+    }
+
+    /// The guest runs again.
+    pub(crate) fn resume(&mut self) {
+        self.resumed = self.task.clock_monotonic();
+    }
+
+    /// Hands over the rest.
+    pub(crate) fn settle(&mut self) {
+        self.pause();
+        self.task.charge_cpu(std::mem::take(&mut self.uncharged));
+    }
+
+    /// Takes signals as far as that needs no waiting; says whether the process is dead.
+    fn killed_now(&self) -> bool {
+        use futures_util::FutureExt as _;
+        if !self.task.signal_pending() {
+            return false;
+        }
+        let mut taken = self.taken.lock();
+        while let Some(Some(delivery)) = self.task.take_signal().now_or_never() {
+            match delivery {
+                SignalDelivery::Killed => taken.killed = true,
+                handler @ SignalDelivery::Handler { .. } => {
+                    taken.handlers.push_back(handler);
+                    continue;
+                }
+            }
+            break;
+        }
+        taken.killed
+    }
+}
+
+impl<S: Syscalls> ResourceLimiter for State<S> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|max| desired > max) {
+            return Ok(false);
+        }
+        let total = self.memory_total + (desired - current.min(desired)) as u64;
+        if self.task.charge_memory(total) {
+            self.memory_total = total;
+            return Ok(true);
+        }
+        // The limit said no: `memory.grow` fails, unless the out-of-memory killer has struck.
+        if self.killed_now() {
+            Err(End::Killed.into())
+        } else {
+            Ok(false)
+        }
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_MAX && maximum.is_none_or(|max| desired <= max))
+    }
+}
