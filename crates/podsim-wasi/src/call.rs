@@ -199,12 +199,12 @@ pub(crate) fn interrupted<T>(result: &Result<T, Errno>) -> bool {
 /// Makes the table of an import module, and `add_to_linker` for it.
 ///
 /// A row: how it waits (`quick`: too short to be measured, no signals; `now`: does not wait; `wait`, `restart`: see
-/// [`Interrupted`]; `void`: has no result), the function with the types of its parameters, support, note.
+/// [`Interrupted`]; `void`: has no result), the function with the types of its parameters, support, note. Behind them `!`: what is missing, and why.
 macro_rules! host_functions {
     (
         module $module:literal, result $finish:path;
         $($kind:ident $family:ident::$name:ident($($arg:ident: $type:ty),*), $support:ident, $note:literal;)*
-        $(missing $missing:literal, $why:literal;)*
+        $(! $missing:literal, $why:literal;)*
     ) => {
         /// The calls of this module.
         pub(crate) const TABLE: &[$crate::call::SystemCall] = &[

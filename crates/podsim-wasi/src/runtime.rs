@@ -3,7 +3,6 @@
 use crate::cache::{ModuleCache, Program};
 use crate::engine_config;
 use crate::error::LoadError;
-use crate::state::State;
 use crate::{p1, podsim_v1, wasix};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;

@@ -21,6 +21,7 @@ use crate::error::wasi_result;
 
 pub(crate) use path::{OpenRequest, open};
 pub(crate) use preopen::at;
+pub(crate) use process::exit;
 
 host_functions! {
     module "wasi_snapshot_preview1", result wasi_result;

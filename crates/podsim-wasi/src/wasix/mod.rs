@@ -1,6 +1,111 @@
-//! WASIX (`wasix_32v1`).
+//! WASIX (`wasix_32v1`), with the signatures of crate `wasix` 0.13: processes, pipes, terminals, signals and sockets for
+//! programs that were built for it. Files and clocks are preview 1's.
+//!
+//! * [`fd`]: descriptors, current directory, terminals; [`process`]: spawn, exec, wait, signals, sleeping;
+//!   [`sock`]: sockets; [`port`]: interfaces; [`types`]: the records.
+
+mod fd;
+mod port;
+mod process;
+mod sock;
+mod types;
+
 use crate::call::host_functions;
 use crate::error::wasi_result;
+
 host_functions! {
     module "wasix_32v1", result wasi_result;
+    now fd::chdir(path: u32, path_len: u32), Full, "";
+    now fd::clock_time_set(id: u32, time: u64), Full, "EPERM: the clock is the node's";
+    now fd::fd_dup(fd: u32, new: u32), Full, "";
+    now fd::fd_dup2(fd: u32, min: u32, cloexec: u32, new: u32), Full, "";
+    now fd::fd_event(initial: u64, flags: u32, new: u32), Full, "";
+    now fd::fd_fdflags_get(fd: u32, flags: u32), Full, "";
+    now fd::fd_fdflags_set(fd: u32, flags: u32), Full, "";
+    now fd::fd_pipe(reader: u32, writer: u32), Full, "";
+    now fd::getcwd(path: u32, path_len: u32), Full, "";
+    restart fd::path_open2(fd: u32, lookup: u32, path: u32, path_len: u32, oflags: u32, rights: u64, inheriting: u64, fdflags: u32, fdflagsext: u32, opened: u32), Full, "";
+    now fd::tty_get(state: u32), Full, "";
+    now fd::tty_set(state: u32), Partial, "size, echo and line buffering";
+    void process::callback_signal(name: u32, name_len: u32), Full, "the default is __wasm_signal";
+    void process::proc_exec(name: u32, name_len: u32, args: u32, args_len: u32), Full, "exit code 127 if it fails";
+    void process::proc_exec2(name: u32, name_len: u32, args: u32, args_len: u32, envs: u32, envs_len: u32), Full, "exit code 127 if it fails";
+    wait process::proc_exec3(name: u32, name_len: u32, args: u32, args_len: u32, envs: u32, envs_len: u32, search: u32, path: u32, path_len: u32), Full, "";
+    wait process::proc_exec4(name: u32, name_len: u32, args: u32, args_len: u32, envs: u32, envs_len: u32, search: u32, path: u32, path_len: u32), Full, "";
+    void process::proc_exit2(code: u32), Full, "";
+    now process::proc_id(pid: u32), Full, "";
+    restart process::proc_join(pid: u32, flags: u32, status: u32), Full, "";
+    now process::proc_parent(pid: u32, parent: u32), Partial, "of the caller only";
+    now process::proc_raise_interval(signal: u32, interval: u64, repeat: u32), Partial, "SIGALRM only";
+    now process::proc_signal(pid: u32, signal: u32), Full, "";
+    now process::proc_signals_get(buf: u32), Full, "";
+    now process::proc_signals_sizes_get(count: u32), Full, "";
+    wait process::proc_spawn2(name: u32, name_len: u32, args: u32, args_len: u32, envs: u32, envs_len: u32, ops: u32, ops_len: u32, signals: u32, signals_len: u32, search: u32, path: u32, path_len: u32, pid: u32), Full, "";
+    wait process::proc_spawn3(name: u32, name_len: u32, args: u32, args_len: u32, envs: u32, envs_len: u32, ops: u32, ops_len: u32, signals: u32, signals_len: u32, search: u32, path: u32, path_len: u32, pid: u32), Full, "";
+    void process::thread_exit(code: u32), Full, "the only thread is the process";
+    now process::thread_id(tid: u32), Full, "";
+    now process::thread_parallelism(count: u32), Full, "1: a process has one thread";
+    now process::thread_signal(tid: u32, signal: u32), Full, "";
+    wait process::thread_sleep(duration: u64), Full, "";
+    now port::port_addr_list(addrs: u32, count: u32), Full, "";
+    now port::port_mac(mac: u32), Full, "of the first interface that is not lo";
+    now port::port_route_list(routes: u32, count: u32), Full, "";
+    restart sock::sock_accept_v2(fd: u32, flags: u32, new: u32, addr: u32), Full, "";
+    now sock::sock_addr_local(fd: u32, addr: u32), Full, "";
+    now sock::sock_addr_peer(fd: u32, addr: u32), Full, "";
+    now sock::sock_bind(fd: u32, addr: u32), Full, "";
+    restart sock::sock_connect(fd: u32, addr: u32), Full, "";
+    now sock::sock_get_opt_flag(fd: u32, option: u32, value: u32), Partial, "the options of podsim_sys::SockOpt";
+    now sock::sock_get_opt_size(fd: u32, option: u32, value: u32), Partial, "the options of podsim_sys::SockOpt";
+    now sock::sock_get_opt_time(fd: u32, option: u32, value: u32), Partial, "the options of podsim_sys::SockOpt";
+    now sock::sock_listen(fd: u32, backlog: u32), Full, "";
+    now sock::sock_open(family: u32, kind: u32, protocol: u32, new: u32), Full, "";
+    now sock::sock_pair(family: u32, kind: u32, protocol: u32, first: u32, second: u32), Full, "";
+    restart sock::sock_recv_from(fd: u32, iovs: u32, count: u32, flags: u32, received: u32, out_flags: u32, addr: u32), Full, "";
+    wait sock::sock_send_file(to: u32, from: u32, offset: u64, count: u64, sent: u32), Full, "";
+    restart sock::sock_send_to(fd: u32, iovs: u32, count: u32, flags: u32, addr: u32, sent: u32), Full, "";
+    now sock::sock_set_opt_flag(fd: u32, option: u32, value: u32), Partial, "the options of podsim_sys::SockOpt";
+    now sock::sock_set_opt_size(fd: u32, option: u32, value: u64), Partial, "the options of podsim_sys::SockOpt";
+    now sock::sock_set_opt_time(fd: u32, option: u32, value: u32), Partial, "the options of podsim_sys::SockOpt";
+    now sock::sock_status(fd: u32, status: u32), Full, "";
+    ! "call_dynamic", "no dynamic linking";
+    ! "closure_allocate", "no dynamic linking";
+    ! "closure_free", "no dynamic linking";
+    ! "closure_prepare", "no dynamic linking";
+    ! "context_create", "a process has one stack";
+    ! "context_destroy", "a process has one stack";
+    ! "context_switch", "a process has one stack";
+    ! "dl_invalid_handle", "no dynamic linking";
+    ! "dlopen", "no dynamic linking";
+    ! "dlsym", "no dynamic linking";
+    ! "epoll_create", "use poll_oneoff";
+    ! "epoll_ctl", "use poll_oneoff";
+    ! "epoll_wait", "use poll_oneoff";
+    ! "futex_wait", "a process has one thread";
+    ! "futex_wake", "a process has one thread";
+    ! "futex_wake_all", "a process has one thread";
+    ! "port_addr_add", "the interfaces are the Pod's: podsim_v1.net_config, ip(8)";
+    ! "port_addr_clear", "the interfaces are the Pod's: podsim_v1.net_config, ip(8)";
+    ! "port_addr_remove", "the interfaces are the Pod's: podsim_v1.net_config, ip(8)";
+    ! "port_bridge", "there are no remote networks";
+    ! "port_dhcp_acquire", "addresses come from the node";
+    ! "port_gateway_set", "the interfaces are the Pod's: podsim_v1.net_config, ip(8)";
+    ! "port_route_add", "the interfaces are the Pod's: podsim_v1.net_config, ip(8)";
+    ! "port_route_clear", "the interfaces are the Pod's: podsim_v1.net_config, ip(8)";
+    ! "port_route_remove", "the interfaces are the Pod's: podsim_v1.net_config, ip(8)";
+    ! "port_unbridge", "there are no remote networks";
+    ! "proc_fork", "no fork: proc_spawn3";
+    ! "proc_fork_env", "no vfork: proc_spawn3";
+    ! "proc_snapshot", "no journal";
+    ! "proc_spawn", "proc_spawn2 and proc_spawn3 took its place";
+    ! "reflect_signature", "no dynamic linking";
+    ! "resolve", "names are resolved in the guest: podsim_guest::resolve";
+    ! "sock_join_multicast_v4", "no multicast";
+    ! "sock_join_multicast_v6", "no multicast";
+    ! "sock_leave_multicast_v4", "no multicast";
+    ! "sock_leave_multicast_v6", "no multicast";
+    ! "stack_checkpoint", "no setjmp over host calls";
+    ! "stack_restore", "no setjmp over host calls";
+    ! "thread_join", "a process has one thread";
+    ! "thread_spawn_v2", "a process has one thread";
 }
