@@ -18,6 +18,7 @@
 //! process table (`ProcessTable`, one a kernel) → a process's fields → mount table → inode (parent before child) → pipe, pty,
 //! socket and IPC objects → wait queues. No lock is held while a waker is woken: queues take their wakers out first.
 
+mod eventfd;
 pub mod fs;
 pub mod ipc;
 pub mod kernel;

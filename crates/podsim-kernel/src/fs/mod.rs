@@ -26,6 +26,7 @@ pub mod open;
 pub mod overlay;
 pub mod path;
 pub mod permission;
+pub mod pipe;
 pub mod rootfs;
 pub mod super_block;
 #[cfg(test)]

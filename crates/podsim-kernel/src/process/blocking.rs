@@ -1,16 +1,16 @@
 //! How a call waits. Every wait of every call goes through here, so that a signal that must be handled (a fatal one
 //! too) ends it with EINTR, and `ps` shows the process as sleeping meanwhile.
 
+use super::Process;
 use crate::fs::FileDescription;
 use crate::task::Task;
-use podsim_sys::{Errno, OpenFlags, Result};
+use crate::tty::{self, TtyAccess};
+use podsim_sys::{Errno, OpenFlags, Result, Signal};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Weak;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
-
-use super::Process;
 
 /// While it lives, the process is shown as sleeping.
 struct Sleeping<'a>(&'a Process);
@@ -25,7 +25,6 @@ impl<'a> Sleeping<'a> {
 impl Drop for Sleeping<'_> {
     fn drop(&mut self) {
         self.0.blocked.fetch_sub(1, Ordering::Relaxed);
-        *self.0.reading_tty.lock() = Weak::new();
     }
 }
 
@@ -72,16 +71,54 @@ impl Task {
         .await?
     }
 
-    /// [`retry`](Self::retry) for a read: what waits for a terminal's input is known to that terminal
-    /// ([`crate::tty::Tty::idle_in_read`]).
+    /// `read(2)` on an open file: job control first, then the try, then the wait.
     pub async fn read_file(&self, file: &FileDescription, buf: &mut [u8]) -> Result<usize> {
-        self.retry(file, |file| {
-            let result = file.try_read(buf);
-            if result == Err(Errno::EAGAIN) {
-                self.note_reading(file);
+        tty::check_background(self, file, TtyAccess::Read)?;
+        match file.try_read(buf) {
+            Err(Errno::EAGAIN) if !file.flags().contains(OpenFlags::NONBLOCK) => {}
+            result => return result,
+        }
+        let _reading = self.note_reading(file);
+        self.retry(file, |file| file.try_read(buf)).await
+    }
+
+    /// `write(2)` on an open file: job control, then all of it for a stream that may wait. What was written before a
+    /// signal or an error counts. EPIPE comes with SIGPIPE.
+    pub async fn write_file(&self, file: &FileDescription, buf: &[u8]) -> Result<usize> {
+        tty::check_background(self, file, TtyAccess::Write)?;
+        let whole = !file.ops().seekable() && !file.flags().contains(OpenFlags::NONBLOCK);
+        let mut written = 0;
+        loop {
+            let rest = buf.get(written..).unwrap_or_default();
+            match self.retry(file, |file| file.try_write(rest)).await {
+                Ok(n) => written += n,
+                Err(errno) => {
+                    if errno == Errno::EPIPE {
+                        self.kernel.send(&self.process, Signal::PIPE);
+                    }
+                    return if written > 0 { Ok(written) } else { Err(errno) };
+                }
             }
-            result
-        })
-        .await
+            if !whole || written >= buf.len() {
+                return Ok(written);
+            }
+        }
+    }
+
+    /// Says to a terminal that this process waits for its input, for as long as the guard lives.
+    pub(crate) fn note_reading(&self, file: &FileDescription) -> Option<ReadingTty<'_>> {
+        let tty = file.ops().tty().filter(|_| !file.ops().is_pty_master())?;
+        *self.process.reading_tty.lock() = Arc::downgrade(tty);
+        tty.reader_waits();
+        Some(ReadingTty(&self.process))
+    }
+}
+
+/// While it lives, the process waits for a terminal's input.
+pub(crate) struct ReadingTty<'a>(&'a Process);
+
+impl Drop for ReadingTty<'_> {
+    fn drop(&mut self) {
+        *self.0.reading_tty.lock() = Weak::new();
     }
 }

@@ -4,18 +4,26 @@
 //!   under its one lock.
 //! * [`pid_namespace`]: nested pid namespaces and the numbers of a process in them.
 //! * [`spawn`], [`exec`], [`exit`], [`wait`]: the life of a process.
-//! * [`signal`]: pending signals, masks, dispositions, delivery; [`job_control`]: groups and sessions.
+//! * [`signal`], [`send`], [`deliver`], [`alarm`]: signals; [`job_control`]: groups and sessions.
 //! * [`blocking`]: how a call waits, and is interrupted.
-//! * [`cgroup`], [`limits`], [`identity`], [`rights`]: what it may use, what it is known by, what it may do.
+//! * [`cgroup`], [`limits`], [`identity`], [`credentials`]: what it may use, what it is known by, how its rights change.
 
+mod alarm;
 pub mod blocking;
 pub mod cgroup;
+pub(crate) mod credentials;
+pub(crate) mod deliver;
+pub(crate) mod exec;
+mod exit;
 pub mod identity;
+pub(crate) mod job_control;
 pub mod limits;
 pub mod pid_namespace;
+mod send;
 pub(crate) mod signal;
 pub mod spawn;
 pub(crate) mod table;
+pub(crate) mod wait;
 
 pub use cgroup::{Cgroup, CgroupStats};
 pub use identity::Identity;

@@ -26,6 +26,8 @@ struct State {
     /// Number here → number in the initial namespace. Also numbers that only a process group or session still bears.
     numbers: BTreeMap<i32, Pid>,
     last: i32,
+    /// Processes in the tree that can be seen from here, zombies included.
+    population: usize,
     /// Its init has ended: no process can be born here any more.
     dead: bool,
 }
@@ -93,6 +95,12 @@ impl PidNamespace {
         self.state.lock().numbers.get(&pid.0).copied()
     }
 
+    /// How many processes can be seen from here, zombies included.
+    #[must_use]
+    pub fn population(&self) -> usize {
+        self.state.lock().population
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         self.state.lock().dead
     }
@@ -118,7 +126,12 @@ impl PidNamespace {
     }
 
     fn release(&self, pid: Pid) {
-        self.state.lock().numbers.remove(&pid.0);
+        let mut state = self.state.lock();
+        state.numbers.remove(&pid.0);
+        // An init that could not be started has not been one: the next process is.
+        if pid == Pid(1) && state.population == 0 && !state.dead {
+            state.last = 0;
+        }
     }
 }
 
@@ -166,6 +179,14 @@ impl PidNumbers {
     /// The numbers, outermost namespace first: `NSpid` of `/proc/PID/status`.
     pub fn levels(&self) -> impl Iterator<Item = (&Arc<PidNamespace>, Pid)> {
         self.levels.iter().map(|(ns, pid)| (ns, *pid))
+    }
+
+    /// Counts a process that came into the tree or left it.
+    pub(super) fn count(&self, change: isize) {
+        for (ns, _) in &self.levels {
+            let mut state = ns.state.lock();
+            state.population = state.population.saturating_add_signed(change);
+        }
     }
 
     /// The innermost namespace: the one that the process was born in.

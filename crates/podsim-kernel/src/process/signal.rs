@@ -2,7 +2,8 @@
 
 use crate::wait_queue::WaitQueue;
 use parking_lot::Mutex;
-use podsim_sys::{Errno, SigAction, SigHandler, SigSet, Signal};
+use podsim_sys::{DefaultAction, Errno, SigAction, SigHandler, SigSet, Signal};
+use std::future::poll_fn;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -86,6 +87,55 @@ impl SignalState {
         self.exiting || self.deliverable() != SigSet::EMPTY
     }
 
+    /// Sets the mask; SIGKILL and SIGSTOP cannot be blocked.
+    pub(crate) fn set_mask(&mut self, mut mask: SigSet) {
+        mask.remove(Signal::KILL);
+        mask.remove(Signal::STOP);
+        self.mask = mask;
+        // Pending signals that were blocked and are ignored must not interrupt anything.
+        let forgotten: SigSet = self
+            .deliverable()
+            .iter()
+            .filter(|signal| self.does_nothing(*signal))
+            .collect();
+        self.pending = SigSet(self.pending.0 & !forgotten.0);
+    }
+
+    /// Whether the disposition is to ignore the signal, by itself or by default.
+    fn does_nothing(&self, signal: Signal) -> bool {
+        match self.action(signal).handler {
+            SigHandler::Ignore => true,
+            SigHandler::Catch => false,
+            SigHandler::Default => matches!(signal.default_action(), DefaultAction::Ignore | DefaultAction::Cont),
+        }
+    }
+
+    /// `sigaction(2)`: a pending signal that is ignored from now on is forgotten, even a blocked one.
+    pub(crate) fn change_action(&mut self, signal: Signal, action: SigAction) {
+        self.set_action(signal, action);
+        if self.does_nothing(signal) {
+            self.pending.remove(signal);
+        }
+    }
+
+    /// `execve(2)`: handlers are gone; what was ignored stays ignored.
+    pub(crate) fn reset_handlers(&mut self) {
+        for action in &mut self.actions {
+            if action.handler == SigHandler::Catch {
+                *action = SigAction::default();
+            }
+        }
+    }
+
+    /// What a child begins with: dispositions and mask, but nothing pending and no timer.
+    pub(crate) fn for_child(&self) -> Self {
+        Self {
+            mask: self.suspended_mask.unwrap_or(self.mask),
+            actions: self.actions,
+            ..Self::new()
+        }
+    }
+
     fn having(&self, handler: SigHandler) -> SigSet {
         let has = |signal: &Signal| self.action(*signal).handler == handler;
         SigSet::FULL.iter().filter(has).collect()
@@ -102,6 +152,23 @@ impl Signals {
 
     pub(crate) fn stopped(&self) -> bool {
         self.state.lock().stopped
+    }
+
+    /// Whether `take_signal` has something to do.
+    pub(crate) fn must_look(&self) -> bool {
+        let state = self.state.lock();
+        state.must_act() || state.stopped || state.suspended_mask.is_some()
+    }
+
+    /// Waits while the process is stopped; SIGKILL ends that too.
+    pub(crate) async fn continued(&self) {
+        poll_fn(|cx| {
+            self.queue.register(cx.waker());
+            let state = self.state.lock();
+            let goes_on = !state.stopped || state.exiting || state.pending.contains(Signal::KILL);
+            if goes_on { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// EINTR now if something must be acted upon; otherwise the waker is woken when it must.

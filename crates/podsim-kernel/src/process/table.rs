@@ -61,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) id: Arc<PidNumbers>,
     pub(crate) members: BTreeSet<Pid>,
     pub(crate) tty: Option<Arc<Tty>>,
+    /// The foreground group of a terminal that has hung up: it is told when the leader ends too.
+    pub(crate) old_foreground: Option<Arc<PidNumbers>>,
 }
 
 /// What is done when the lock has been given back.
@@ -129,10 +131,6 @@ impl ProcessTable {
             .map_or_else(Vec::new, |g| g.members.iter().copied().collect())
     }
 
-    pub(crate) fn is_alive(&self, pid: Pid) -> bool {
-        self.node(pid).is_some_and(|node| node.life == Life::Alive)
-    }
-
     /// The node of a process; `None` once it has been reaped (or before it is in the tree).
     pub(crate) fn node_of(&self, process: &Process) -> Option<&Node> {
         self.node(process.global_pid())
@@ -167,6 +165,7 @@ impl ProcessTable {
             id: id.clone(),
             members: BTreeSet::from([pid]),
             tty: None,
+            old_foreground: None,
         };
         self.sessions.insert(pid, session);
         self.move_to_group(pid, &id);
@@ -189,6 +188,7 @@ impl ProcessTable {
             has_execed: false,
         };
         self.nodes.insert(pid, node);
+        process.pids.count(1);
         self.forks += 1;
         if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
             parent.children.push(pid);
@@ -273,6 +273,7 @@ impl<'a> Table<'a> {
     /// Takes a zombie out of the tree. Its children must have gone to another parent.
     pub(crate) fn remove(&mut self, pid: Pid) -> Option<Arc<Process>> {
         let node = self.table.nodes.remove(&pid)?;
+        node.process.pids.count(-1);
         if let Some(parent) = node.parent.and_then(|parent| self.table.nodes.get_mut(&parent)) {
             parent.children.retain(|child| *child != pid);
         }

@@ -2,6 +2,7 @@
 
 use super::start;
 use crate::fs::open::{Opened, open};
+use crate::fs::pipe::Pipe;
 use crate::fs::{FileDescription, PathRef};
 use crate::task::Task;
 use podsim_sys::*;
@@ -9,11 +10,18 @@ use std::sync::Arc;
 
 pub(in crate::syscall) async fn openat(task: &Task, dir: Fd, path: &str, flags: OpenFlags, mode: Mode) -> Result<Fd> {
     let file = open_file(task, dir, path, flags, mode).await?;
-    let fd = task
-        .process
-        .files
-        .insert(file.clone(), flags.contains(OpenFlags::CLOEXEC))?;
+    let fd = task.process.files.insert(file.clone(), flags.contains(OpenFlags::CLOEXEC))?;
+    crate::tty::opened(task, &file, flags);
     Ok(fd)
+}
+
+/// Opens a path at once, without a number: EAGAIN for what would have to wait.
+pub(in crate::syscall) fn open_now(task: &Task, path: &str, flags: OpenFlags) -> Result<Arc<FileDescription>> {
+    let (caller, start) = start(task, Fd::CWD, path)?;
+    match open(&caller, &start, path, flags, Mode(0))? {
+        Opened::File(file) => Ok(file),
+        Opened::Fifo(_) => Err(Errno::EAGAIN),
+    }
 }
 
 async fn open_file(task: &Task, dir: Fd, path: &str, flags: OpenFlags, mode: Mode) -> Result<Arc<FileDescription>> {
@@ -24,8 +32,14 @@ async fn open_file(task: &Task, dir: Fd, path: &str, flags: OpenFlags, mode: Mod
     }
 }
 
-async fn open_fifo(_task: &Task, _path: PathRef, _flags: OpenFlags) -> Result<Arc<FileDescription>> {
-    Err(Errno::ENXIO)
+async fn open_fifo(task: &Task, path: PathRef, flags: OpenFlags) -> Result<Arc<FileDescription>> {
+    let inode = path.inode().clone();
+    let kernel = task.kernel();
+    let made = || Pipe::new(kernel.allocate_anonymous_inode(), kernel.clock().realtime());
+    let pipe = inode.slot().ok_or(Errno::ENXIO)?.get_or_init(made);
+    let stat = Box::new(move || inode.stat());
+    let ops = pipe.open_fifo(task, flags, stat).await?;
+    Ok(FileDescription::with_path(ops, flags, Some(path)))
 }
 
 pub(in crate::syscall) fn close(task: &Task, fd: Fd) -> Result<()> {
@@ -40,10 +54,8 @@ pub(in crate::syscall) async fn read(task: &Task, fd: Fd, buf: &mut [u8]) -> Res
 pub(in crate::syscall) async fn write(task: &Task, fd: Fd, buf: &[u8]) -> Result<usize> {
     let file = task.process.files.get(fd)?;
     match size_limit(task, &file) {
-        Some(limit) => file
-            .try_write_below(buf, limit)
-            .inspect_err(|errno| too_large(task, *errno)),
-        None => task.retry(&file, |file| file.try_write(buf)).await,
+        Some(limit) => file.try_write_below(buf, limit).inspect_err(|errno| too_large(task, *errno)),
+        None => task.write_file(&file, buf).await,
     }
 }
 
@@ -57,7 +69,7 @@ fn size_limit(task: &Task, file: &FileDescription) -> Option<u64> {
 /// A write beyond `RLIMIT_FSIZE` comes with SIGXFSZ.
 fn too_large(task: &Task, errno: Errno) {
     if errno == Errno::EFBIG {
-        let _ = task; // SIGXFSZ: as soon as signals can be sent.
+        task.kernel.send(&task.process, Signal::XFSZ);
     }
 }
 
@@ -66,11 +78,7 @@ fn position(file: &FileDescription, offset: u64) -> Result<u64> {
     if i64::try_from(offset).is_err() {
         return Err(Errno::EINVAL);
     }
-    if file.ops().seekable() {
-        Ok(offset)
-    } else {
-        Err(Errno::ESPIPE)
-    }
+    if file.ops().seekable() { Ok(offset) } else { Err(Errno::ESPIPE) }
 }
 
 pub(in crate::syscall) fn pread(task: &Task, fd: Fd, buf: &mut [u8], offset: u64) -> Result<usize> {
@@ -119,9 +127,7 @@ pub(in crate::syscall) fn ftruncate(task: &Task, fd: Fd, size: u64) -> Result<()
 }
 
 fn within_limit(task: &Task, file: &FileDescription, size: u64) -> Result<()> {
-    let Some(limit) = size_limit(task, file) else {
-        return Ok(());
-    };
+    let Some(limit) = size_limit(task, file) else { return Ok(()) };
     if size > limit && size > file.ops().stat()?.size {
         too_large(task, Errno::EFBIG);
         return Err(Errno::EFBIG);
