@@ -46,7 +46,8 @@ impl Store {
     }
 }
 
-fn to_value<K: Serialize>(object: &K) -> Result<Value, StoreError> {
+/// Writes a typed object as JSON.
+pub(crate) fn to_value<K: Serialize>(object: &K) -> Result<Value, StoreError> {
     serde_json::to_value(object).map_err(|e| StoreError::BadRequest(e.to_string()))
 }
 

@@ -11,9 +11,13 @@
 mod api;
 pub mod error;
 pub mod kinds;
+pub mod manifest;
+pub mod pod;
 pub mod selector;
 mod store;
 mod strategy;
+#[cfg(test)]
+mod tests;
 pub mod time;
 mod watch;
 

@@ -258,6 +258,30 @@ impl Store {
         state.replace(kind, namespace, object, part)
     }
 
+    /// Gives a Pod to a node (the `binding` subresource). A Pod that has one already is a conflict.
+    pub fn bind(&self, namespace: &str, name: &str, node: &str) -> Result<Object, StoreError> {
+        let mut state = self.inner.state.lock();
+        let kind = &kinds::POD;
+        let old = state.get(kind, namespace, name)?;
+        let bound = text(&old, "/spec/nodeName");
+        let conflict = |detail: String| StoreError::Conflict {
+            resource: "pods/binding".to_owned(),
+            name: name.to_owned(),
+            detail,
+        };
+        if !bound.is_empty() {
+            return Err(conflict(format!("pod {name} is already assigned to node \"{bound}\"")));
+        }
+        if is_terminating(&old) {
+            return Err(conflict(format!(
+                "pod {name} is being deleted, cannot be assigned to a host"
+            )));
+        }
+        let mut object = old.as_ref().clone();
+        object["spec"]["nodeName"] = node.into();
+        state.put(kind, key(kind, namespace, name), Some(old), object)
+    }
+
     /// Deletes an object, or marks it for deletion: a Pod that a kubelet has, or an object with finalizers.
     pub fn delete(
         &self,

@@ -1,8 +1,11 @@
 //! What is particular to a kind when its objects are written: decoding, defaults, validation, deletion (the "strategies"
 //! of Kubernetes' registry).
 
-use crate::api::from_value;
+use crate::api::{from_value, to_value};
+use crate::pod::{self, names};
 use crate::{FieldError, Kind, StoreError, kinds};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,14 +26,13 @@ pub(crate) fn with_type(kind: &Kind, mut object: Value) -> Value {
 
 /// Reads the object as its type and writes it back: unknown fields go, wrong types are an error.
 fn through<K: DeserializeOwned + Serialize>(object: &mut Value) -> Result<(), StoreError> {
-    let typed = from_value::<K>(object)?;
-    *object = serde_json::to_value(&typed).map_err(|e| StoreError::BadRequest(e.to_string()))?;
+    *object = to_value(&from_value::<K>(object)?)?;
     Ok(())
 }
 
 fn normalise(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
     use k8s_openapi::api::coordination::v1::Lease;
-    use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount};
+    use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Secret, Service, ServiceAccount};
     *object = with_type(kind, object.take());
     match kind.kind {
         "Pod" => through::<Pod>(object),
@@ -81,9 +83,34 @@ fn invalid(kind: &Kind, object: &Value, errors: Vec<FieldError>) -> Result<(), S
     })
 }
 
+fn validate(kind: &Kind, object: &Value) -> Result<Vec<FieldError>, StoreError> {
+    if *kind == kinds::POD {
+        return Ok(pod::validate(&from_value(object)?));
+    }
+    let meta: ObjectMeta = from_value(object.get("metadata").unwrap_or(&Value::Null)).unwrap_or_default();
+    let check_name = if *kind == kinds::NAMESPACE || *kind == kinds::SERVICE {
+        names::dns_label
+    } else {
+        names::dns_subdomain
+    };
+    let mut errors = vec![];
+    pod::validate_metadata(&meta, check_name, &mut errors);
+    Ok(errors)
+}
+
+fn set_defaults(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+    if *kind == kinds::POD {
+        let mut pod: Pod = from_value(object)?;
+        pod::set_defaults(&mut pod);
+        *object = to_value(&pod)?;
+    }
+    Ok(())
+}
+
 /// Defaults and validation of a new object.
 pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
     normalise(kind, object)?;
+    set_defaults(kind, object)?;
     if kind.has_status
         && *kind != kinds::NODE
         && let Some(object) = object.as_object_mut()
@@ -91,18 +118,23 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), 
         object.remove("status");
     }
     match kind.kind {
-        "Pod" => object["status"] = json!({ "phase": "Pending" }),
+        "Pod" => object["status"] = json!({ "phase": "Pending", "qosClass": pod::qos_class(&from_value(object)?) }),
         "Namespace" => object["status"] = json!({ "phase": "Active" }),
         _ => {}
     }
-    let errors = vec![];
+    let errors = validate(kind, object)?;
     invalid(kind, object, errors)
 }
 
 /// Defaults and validation of a changed object.
-pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, _old: &Value) -> Result<(), StoreError> {
+pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, old: &Value) -> Result<(), StoreError> {
     normalise(kind, object)?;
-    invalid(kind, object, vec![])
+    set_defaults(kind, object)?;
+    let mut errors = validate(kind, object)?;
+    if *kind == kinds::POD {
+        errors.extend(pod::validate_update(&from_value(object)?, &from_value(old)?));
+    }
+    invalid(kind, object, errors)
 }
 
 /// A changed status only has to be of the right type.
