@@ -4,8 +4,8 @@
 //! ([`open`]) as a [`FileOps`] and kept in a [`FileDescription`]. Names are changed in [`names`], attributes in [`attr`];
 //! permissions are in [`permission`], and [`Caller`] says on whose behalf.
 //!
-//! A filesystem is a [`SuperBlock`] with a tree of inodes: [`tmpfs`], and [`overlay`], which is a tmpfs over image
-//! [`layer`]s. A [`MountNamespace`] says what is seen where; [`rootfs`] is how the runtime builds one for a container.
+//! A filesystem is a [`SuperBlock`] with a tree of inodes: [`tmpfs`]; [`overlay`], which is a tmpfs over image [`layer`]s; and those
+//! that show the kernel's state: [`procfs`], [`devpts`] (for `/dev` itself see [`devfs`]). A [`MountNamespace`] says what is seen where; [`rootfs`] is how the runtime builds one for a container.
 //!
 //! Locks: a filesystem's tree → mount table → dentry → inode. None of the kernel's other locks is held when a path is walked.
 
@@ -13,6 +13,7 @@ pub mod attr;
 pub mod caller;
 pub mod dentry;
 pub mod devfs;
+pub mod devpts;
 pub mod dir_file;
 pub mod fd_table;
 pub mod file;
@@ -27,6 +28,8 @@ pub mod overlay;
 pub mod path;
 pub mod permission;
 pub mod pipe;
+pub mod procfs;
+mod pseudo;
 pub mod rootfs;
 pub mod super_block;
 #[cfg(test)]

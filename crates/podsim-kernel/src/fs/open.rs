@@ -3,7 +3,7 @@
 use super::caller::Caller;
 use super::dir_file::DirFile;
 use super::inode::{Inode, MagicLink};
-use super::namei::{Followed, Found, Last, Walk, lookup};
+use super::namei::{Followed, Found, Last, Walk};
 use super::names::create_in;
 use super::path::PathRef;
 use super::{FileDescription, FileOps};
@@ -43,17 +43,6 @@ pub fn stat(caller: &Caller, start: &PathRef, path: &str, follow: bool) -> Resul
         Found::Magic(MagicLink::File(file)) => file.ops().stat(),
         Found::Magic(MagicLink::Inode(inode)) => inode.stat(),
     }
-}
-
-/// Finds a program to execute: EACCES unless it is a regular file that the caller may execute, on a mount that allows it.
-pub fn find_program(caller: &Caller, start: &PathRef, path: &str) -> Result<PathRef> {
-    let found = lookup(caller, start, path, true)?;
-    let allowed = !found.mount.flags().contains(MountFlags::NOEXEC);
-    if found.inode().file_type() != FileType::Regular || !allowed {
-        return Err(Errno::EACCES);
-    }
-    found.inode().permission(caller, Access::EXEC)?;
-    Ok(found)
 }
 
 /// O_PATH: a handle on a place; nothing is opened and no permission on the object itself is needed.

@@ -97,16 +97,12 @@ impl PathRef {
         }
     }
 
-    /// The path as seen from `root` (Linux's `d_path`). What lies outside begins with `(unreachable)`, what was removed ends with ` (deleted)`.
+    /// The path as seen from `root` (Linux's `d_path`): of what cannot be reached from there, the path on its mounts. What was removed
+    /// ends with ` (deleted)`.
     #[must_use]
     pub fn display(&self, root: &PathRef) -> String {
-        let (path, reachable) = self.path_from(root);
-        let deleted = if self.dentry.is_removed() { " (deleted)" } else { "" };
-        if reachable {
-            path + deleted
-        } else {
-            format!("(unreachable){path}{deleted}")
-        }
+        let (path, _) = self.path_from(root);
+        if self.dentry.is_removed() { path + " (deleted)" } else { path }
     }
 
     /// The path as seen from `root`, if it can be reached from there and still exists.
