@@ -97,7 +97,13 @@ impl Inode for PtsNode {
             What::Ptmx => (2, Mode(0o666), (0, 0), device(5, 2), 1),
             What::Slave(index) => {
                 let attributes = self.fs.registry.attributes(index).ok_or(Errno::EIO)?;
-                (u64::from(index) + 3, attributes.mode, (attributes.uid, attributes.gid), device(136, index), 1)
+                (
+                    u64::from(index) + 3,
+                    attributes.mode,
+                    (attributes.uid, attributes.gid),
+                    device(136, index),
+                    1,
+                )
             }
         };
         Ok(Stat {
@@ -141,7 +147,12 @@ impl Inode for PtsNode {
         if !matches!(self.what, What::Root) {
             return Err(Errno::ENOTDIR);
         }
-        let slaves = self.fs.registry.indexes().into_iter().map(|index| (u64::from(index) + 3, index.to_string()));
+        let slaves = self
+            .fs
+            .registry
+            .indexes()
+            .into_iter()
+            .map(|index| (u64::from(index) + 3, index.to_string()));
         let all = std::iter::once((2, "ptmx".to_owned())).chain(slaves);
         let entries = all.filter(|(ino, _)| *ino >= start).take(max);
         Ok(entries
@@ -155,7 +166,9 @@ impl Inode for PtsNode {
     }
 
     fn set_attr(&self, change: &SetAttr) -> Result<()> {
-        let What::Slave(index) = self.what else { return Err(Errno::EPERM) };
+        let What::Slave(index) = self.what else {
+            return Err(Errno::EPERM);
+        };
         let old = self.fs.registry.attributes(index).ok_or(Errno::EIO)?;
         let new = PtyAttributes {
             uid: change.uid.unwrap_or(old.uid),

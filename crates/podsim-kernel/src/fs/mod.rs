@@ -5,12 +5,15 @@
 //! permissions are in [`permission`], and [`Caller`] says on whose behalf.
 //!
 //! A filesystem is a [`SuperBlock`] with a tree of inodes: [`tmpfs`]; [`overlay`], which is a tmpfs over image [`layer`]s; and those
-//! that show the kernel's state: [`procfs`], [`devpts`] (for `/dev` itself see [`devfs`]). A [`MountNamespace`] says what is seen where; [`rootfs`] is how the runtime builds one for a container.
+//! that show the kernel's state: [`procfs`], [`sysfs`], [`cgroupfs`], [`devpts`], [`mqueue`] (for `/dev` itself see [`devfs`]). A [`MountNamespace`] says what is seen where; [`container`] makes that of a
+//! container, and [`rootfs`] has the runtime's own calls on it.
 //!
 //! Locks: a filesystem's tree → mount table → dentry → inode. None of the kernel's other locks is held when a path is walked.
 
 pub mod attr;
 pub mod caller;
+pub mod cgroupfs;
+pub mod container;
 pub mod dentry;
 pub mod devfs;
 pub mod devpts;
@@ -21,6 +24,7 @@ pub mod flock;
 pub mod inode;
 pub mod layer;
 pub mod mount;
+pub mod mqueue;
 pub mod namei;
 pub mod names;
 pub mod open;
@@ -32,9 +36,11 @@ pub mod procfs;
 mod pseudo;
 pub mod rootfs;
 pub mod super_block;
+pub mod sysfs;
 #[cfg(test)]
 mod tests;
 pub mod tmpfs;
+mod tree;
 
 pub use caller::Caller;
 pub use dentry::Dentry;

@@ -102,7 +102,11 @@ impl PathRef {
     #[must_use]
     pub fn display(&self, root: &PathRef) -> String {
         let (path, _) = self.path_from(root);
-        if self.dentry.is_removed() { path + " (deleted)" } else { path }
+        if self.dentry.is_removed() {
+            path + " (deleted)"
+        } else {
+            path
+        }
     }
 
     /// The path as seen from `root`, if it can be reached from there and still exists.

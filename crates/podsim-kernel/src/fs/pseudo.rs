@@ -22,9 +22,13 @@ pub(super) fn statfs(magic: u64) -> StatFs {
 
 /// A stable inode number for a name in a directory with this number (32 bits, as procfs has; FNV-1a).
 pub(super) fn ino(parent: u64, name: &str) -> u64 {
-    let hash = parent.to_le_bytes().iter().chain(name.as_bytes()).fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = parent
+        .to_le_bytes()
+        .iter()
+        .chain(name.as_bytes())
+        .fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+        });
     u64::from(hash) | (1 << 31)
 }
 

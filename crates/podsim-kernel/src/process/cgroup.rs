@@ -72,6 +72,12 @@ impl Cgroup {
         self.state.lock().memory_max = bytes;
     }
 
+    /// `pids.max`; `None` is no limit of its own.
+    #[must_use]
+    pub fn pids_max(&self) -> Option<u64> {
+        self.state.lock().pids_max
+    }
+
     /// Sets `pids.max`.
     pub fn set_pids_max(&self, count: Option<u64>) {
         self.state.lock().pids_max = count;

@@ -42,7 +42,14 @@ pub fn populate(ns: &MountNamespace) -> Result<()> {
     };
     for (name, major, minor) in NODES {
         let device = DeviceNumber { major, minor };
-        new(names::mknod(&caller, &dev, name, FileType::CharDevice, Mode(0o666), device))?;
+        new(names::mknod(
+            &caller,
+            &dev,
+            name,
+            FileType::CharDevice,
+            Mode(0o666),
+            device,
+        ))?;
     }
     for (name, target) in LINKS {
         new(names::symlink(&caller, target, &dev, name))?;

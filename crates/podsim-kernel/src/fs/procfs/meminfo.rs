@@ -20,5 +20,8 @@ pub(super) fn show(view: &View) -> Result<String> {
         ("Shmem", files),
         ("SReclaimable", 0),
     ];
-    Ok(rows.iter().map(|(name, bytes)| format!("{:<15} {:>8} kB\n", format!("{name}:"), bytes / 1024)).collect())
+    Ok(rows
+        .iter()
+        .map(|(name, bytes)| format!("{:<15} {:>8} kB\n", format!("{name}:"), bytes / 1024))
+        .collect())
 }

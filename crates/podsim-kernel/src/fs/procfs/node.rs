@@ -1,9 +1,9 @@
 //! [`ProcNode`]: an inode of procfs. What it is comes from an [`Entry`] of a table.
 
+use super::ProcFs;
 use super::pid::{self, fd::FdNode, ns::NsLink};
 use super::root;
 use super::view::View;
-use super::ProcFs;
 use crate::fs::inode::{Inode, MagicLink};
 use crate::fs::permission::generic_permission;
 use crate::fs::pseudo::{PseudoFile, PseudoText, ino};
@@ -72,7 +72,11 @@ impl Subject {
     pub(super) fn get(&self, fs: &ProcFs) -> Result<Arc<Process>> {
         let process = self.process.upgrade().ok_or(Errno::ESRCH)?;
         let there = fs.kernel()?.process(&fs.pid_ns, self.pid);
-        if there.is_some_and(|there| Arc::ptr_eq(&there, &process)) { Ok(process) } else { Err(Errno::ESRCH) }
+        if there.is_some_and(|there| Arc::ptr_eq(&there, &process)) {
+            Ok(process)
+        } else {
+            Err(Errno::ESRCH)
+        }
     }
 }
 
@@ -132,7 +136,9 @@ impl ProcNode {
             (Some(subject), _) => subject.get(&self.fs)?,
             (None, Some(asker)) => asker.clone(),
             // The runtime itself asks: it sees what the node's init sees.
-            (None, None) => kernel.process(kernel.initial_pid_namespace(), Pid(1)).ok_or(Errno::ESRCH)?,
+            (None, None) => kernel
+                .process(kernel.initial_pid_namespace(), Pid(1))
+                .ok_or(Errno::ESRCH)?,
         };
         Ok(View {
             fs: &self.fs,
@@ -167,7 +173,13 @@ pub(super) fn parse_number(name: &str) -> Option<i32> {
 }
 
 /// The attributes of an object of procfs: those about a process belong to its effective user.
-pub(super) fn proc_stat(fs: &ProcFs, subject: Option<&Subject>, ino: u64, file_type: FileType, mode: u16) -> Result<Stat> {
+pub(super) fn proc_stat(
+    fs: &ProcFs,
+    subject: Option<&Subject>,
+    ino: u64,
+    file_type: FileType,
+    mode: u16,
+) -> Result<Stat> {
     let (owner, since) = match subject {
         None => ((0, 0), Duration::ZERO),
         Some(subject) => {
@@ -195,11 +207,7 @@ pub(super) fn proc_stat(fs: &ProcFs, subject: Option<&Subject>, ino: u64, file_t
 }
 
 /// Names with their positions from 2 on, as directories of procfs list them.
-pub(super) fn listed(
-    names: impl Iterator<Item = (u64, FileType, String)>,
-    start: u64,
-    max: usize,
-) -> Vec<DirEntry> {
+pub(super) fn listed(names: impl Iterator<Item = (u64, FileType, String)>, start: u64, max: usize) -> Vec<DirEntry> {
     let skip = usize::try_from(start.saturating_sub(2)).unwrap_or(usize::MAX);
     let entries = (2..).zip(names).skip(skip).take(max);
     entries
@@ -218,7 +226,9 @@ impl Inode for ProcNode {
     }
 
     fn is_valid(&self) -> bool {
-        self.process.as_ref().is_none_or(|subject| subject.get(&self.fs).is_ok())
+        self.process
+            .as_ref()
+            .is_none_or(|subject| subject.get(&self.fs).is_ok())
     }
 
     fn stat(&self) -> Result<Stat> {
@@ -263,7 +273,9 @@ impl Inode for ProcNode {
     fn read_dir(&self, start: u64, max: usize) -> Result<Vec<DirEntry>> {
         let table = |entries: &'static [Entry]| {
             let parent = self.ino;
-            entries.iter().map(move |entry| (ino(parent, entry.name), entry.kind.file_type(), entry.name.to_owned()))
+            entries
+                .iter()
+                .map(move |entry| (ino(parent, entry.name), entry.kind.file_type(), entry.name.to_owned()))
         };
         let process = |pid: Pid| (pid_ino(pid), FileType::Directory, pid.to_string());
         match self.kind {
@@ -281,7 +293,9 @@ impl Inode for ProcNode {
     }
 
     fn magic_link(&self, caller: &Caller) -> Result<Option<MagicLink>> {
-        let Kind::Magic(target) = self.kind else { return Ok(None) };
+        let Kind::Magic(target) = self.kind else {
+            return Ok(None);
+        };
         let view = self.view(caller)?;
         view.check_ptrace()?;
         target(&view).map(|path| Some(MagicLink::Path(path)))
@@ -309,11 +323,17 @@ impl ProcNode {
         max: usize,
     ) -> Result<Vec<DirEntry>> {
         const FIRST_PROCESS: u64 = 256;
-        let mut entries = if start < FIRST_PROCESS { listed(names, start, max) } else { Vec::new() };
+        let mut entries = if start < FIRST_PROCESS {
+            listed(names, start, max)
+        } else {
+            Vec::new()
+        };
         let kernel = self.fs.kernel()?;
         let position = |pid: Pid| FIRST_PROCESS + u64::try_from(pid.0).unwrap_or(0);
         let processes = kernel.processes(&self.fs.pid_ns).into_iter().map(|(pid, _)| pid);
-        let rest = processes.filter(|pid| position(*pid) >= start).take(max - entries.len());
+        let rest = processes
+            .filter(|pid| position(*pid) >= start)
+            .take(max - entries.len());
         entries.extend(rest.map(|pid| DirEntry {
             ino: pid_ino(pid),
             file_type: FileType::Directory,

@@ -43,15 +43,23 @@ pub(super) const ENTRIES: &[Entry] = &[
     file("stat", stat::show),
     dir("sys", sys::ENTRIES),
     dir("sysvipc", SYSVIPC),
-    link("thread-self", |view| caller_pid(view).map(|pid| format!("{pid}/task/{pid}"))),
+    link("thread-self", |view| {
+        caller_pid(view).map(|pid| format!("{pid}/task/{pid}"))
+    }),
     file("uptime", uptime),
     file("version", version),
 ];
 
 const SYSVIPC: &[Entry] = &[
-    file("msg", |view| Ok(crate::ipc::proc::render_msg(&view.process.namespaces().ipc))),
-    file("sem", |view| Ok(crate::ipc::proc::render_sem(&view.process.namespaces().ipc))),
-    file("shm", |view| Ok(crate::ipc::proc::render_shm(&view.process.namespaces().ipc))),
+    file("msg", |view| {
+        Ok(crate::ipc::proc::render_msg(&view.process.namespaces().ipc))
+    }),
+    file("sem", |view| {
+        Ok(crate::ipc::proc::render_sem(&view.process.namespaces().ipc))
+    }),
+    file("shm", |view| {
+        Ok(crate::ipc::proc::render_shm(&view.process.namespaces().ipc))
+    }),
 ];
 
 const DEVICES: &str = "\
@@ -83,7 +91,10 @@ fn caller_pid(view: &View) -> Result<String> {
 /// No load is measured: the averages are 0. Running and all processes, and the last pid, are real.
 fn loadavg(view: &View) -> Result<String> {
     let processes = view.kernel.processes(&view.fs.pid_ns);
-    let running = processes.iter().filter(|(_, process)| process.state() == ProcessState::Running).count();
+    let running = processes
+        .iter()
+        .filter(|(_, process)| process.state() == ProcessState::Running)
+        .count();
     let last = view.fs.pid_ns.last_pid();
     Ok(format!("0.00 0.00 0.00 {running}/{} {last}\n", processes.len()))
 }
@@ -98,5 +109,8 @@ fn uptime(view: &View) -> Result<String> {
 
 fn version(view: &View) -> Result<String> {
     let name = view.process.namespaces().uts.name.lock().clone();
-    Ok(format!("{} version {} (podsim) {}\n", name.sysname, name.release, name.version))
+    Ok(format!(
+        "{} version {} (podsim) {}\n",
+        name.sysname, name.release, name.version
+    ))
 }

@@ -19,7 +19,10 @@ pub(super) fn show(view: &View) -> Result<String> {
         text += &line(&format!("cpu{cpu}"), busy / u128::from(cpus), up);
     }
     let processes = view.kernel.processes(view.kernel.initial_pid_namespace());
-    let running = processes.iter().filter(|(_, process)| process.state() == ProcessState::Running).count();
+    let running = processes
+        .iter()
+        .filter(|(_, process)| process.state() == ProcessState::Running)
+        .count();
     text += &format!(
         "intr 0\nctxt 0\nbtime {}\nprocesses {}\nprocs_running {running}\nprocs_blocked 0\nsoftirq 0\n",
         view.fs.booted.as_secs(),

@@ -38,12 +38,7 @@ macro_rules! constant {
     };
 }
 
-pub(super) const ENTRIES: &[Entry] = &[
-    dir("fs", FS),
-    dir("kernel", KERNEL),
-    dir("net", NET),
-    dir("vm", VM),
-];
+pub(super) const ENTRIES: &[Entry] = &[dir("fs", FS), dir("kernel", KERNEL), dir("net", NET), dir("vm", VM)];
 
 const FS: &[Entry] = &[
     constant!("file-max", "9223372036854775807"),
@@ -70,8 +65,12 @@ const KERNEL: &[Entry] = &[
     constant!("msgmnb", "16384"),
     constant!("msgmni", "32000"),
     constant!("ngroups_max", "65536"),
-    file("osrelease", |view| Ok(format!("{}\n", view.process.namespaces().uts.name.lock().release))),
-    file("ostype", |view| Ok(format!("{}\n", view.process.namespaces().uts.name.lock().sysname))),
+    file("osrelease", |view| {
+        Ok(format!("{}\n", view.process.namespaces().uts.name.lock().release))
+    }),
+    file("ostype", |view| {
+        Ok(format!("{}\n", view.process.namespaces().uts.name.lock().sysname))
+    }),
     constant!("overflowgid", "65534"),
     constant!("overflowuid", "65534"),
     constant!("pid_max", "4194304"),
@@ -81,7 +80,9 @@ const KERNEL: &[Entry] = &[
     constant!("shmmax", "18446744073692774399"),
     constant!("shmmni", "4096"),
     constant!("threads-max", "127000"),
-    file("version", |view| Ok(format!("{}\n", view.process.namespaces().uts.name.lock().version))),
+    file("version", |view| {
+        Ok(format!("{}\n", view.process.namespaces().uts.name.lock().version))
+    }),
 ];
 
 const RANDOM: &[Entry] = &[
@@ -95,10 +96,7 @@ const RANDOM: &[Entry] = &[
     }),
 ];
 
-const NET: &[Entry] = &[
-    dir("core", &[constant!("somaxconn", "4096")]),
-    dir("ipv4", IPV4),
-];
+const NET: &[Entry] = &[dir("core", &[constant!("somaxconn", "4096")]), dir("ipv4", IPV4)];
 
 const IPV4: &[Entry] = &[
     constant!("ip_default_ttl", "64"),
@@ -128,7 +126,11 @@ fn new_name<'a>(view: &View, text: &'a str) -> Result<&'a str> {
         return Err(Errno::EPERM);
     }
     let name = text.lines().next().unwrap_or_default();
-    if name.len() > 64 || name.contains('\0') { Err(Errno::EINVAL) } else { Ok(name) }
+    if name.len() > 64 || name.contains('\0') {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(name)
+    }
 }
 
 fn set_hostname(view: &View, text: &str) -> Result<()> {
@@ -175,7 +177,10 @@ fn ip_forward(view: &View) -> Result<String> {
 }
 
 fn set_ip_forward(view: &View, text: &str) -> Result<()> {
-    view.process.namespaces().net.set_forwarding(net_number(view, text, 1)? == 1);
+    view.process
+        .namespaces()
+        .net
+        .set_forwarding(net_number(view, text, 1)? == 1);
     Ok(())
 }
 

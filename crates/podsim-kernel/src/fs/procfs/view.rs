@@ -26,22 +26,39 @@ impl View<'_> {
     /// Whether the asker may look into the process (`ptrace(2)`, PTRACE_MODE_READ_FSCREDS): EACCES if not.
     pub(super) fn check_ptrace(&self) -> Result<()> {
         let who = &self.caller.credentials;
-        if self.caller.process.as_ref().is_some_and(|asker| Arc::ptr_eq(asker, &self.process)) {
+        if self
+            .caller
+            .process
+            .as_ref()
+            .is_some_and(|asker| Arc::ptr_eq(asker, &self.process))
+        {
             return Ok(());
         }
         if who.capable(Capability::SYS_PTRACE) {
             return Ok(());
         }
         let target = self.process.credentials();
-        let same_user = [target.uid, target.euid, target.suid].iter().all(|uid| *uid == who.fsuid);
-        let same_group = [target.gid, target.egid, target.sgid].iter().all(|gid| *gid == who.fsgid);
+        let same_user = [target.uid, target.euid, target.suid]
+            .iter()
+            .all(|uid| *uid == who.fsuid);
+        let same_group = [target.gid, target.egid, target.sgid]
+            .iter()
+            .all(|gid| *gid == who.fsgid);
         // Nobody looks into a process that may do more than he (cap_ptrace_access_check).
         let no_more = target.permitted.0 & !who.effective.0 == 0;
-        if same_user && same_group && no_more { Ok(()) } else { Err(Errno::EACCES) }
+        if same_user && same_group && no_more {
+            Ok(())
+        } else {
+            Err(Errno::EACCES)
+        }
     }
 
     /// ESRCH-like silence for what a zombie has no longer: ENOENT.
     pub(super) fn check_alive(&self) -> Result<()> {
-        if self.process.exit_status().is_some() { Err(Errno::ENOENT) } else { Ok(()) }
+        if self.process.exit_status().is_some() {
+            Err(Errno::ENOENT)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 pub(in crate::syscall) async fn openat(task: &Task, dir: Fd, path: &str, flags: OpenFlags, mode: Mode) -> Result<Fd> {
     let file = open_file(task, dir, path, flags, mode).await?;
-    let fd = task.process.files.insert(file.clone(), flags.contains(OpenFlags::CLOEXEC))?;
+    let fd = task
+        .process
+        .files
+        .insert(file.clone(), flags.contains(OpenFlags::CLOEXEC))?;
     crate::tty::opened(task, &file, flags);
     Ok(fd)
 }
@@ -54,7 +57,9 @@ pub(in crate::syscall) async fn read(task: &Task, fd: Fd, buf: &mut [u8]) -> Res
 pub(in crate::syscall) async fn write(task: &Task, fd: Fd, buf: &[u8]) -> Result<usize> {
     let file = task.process.files.get(fd)?;
     match size_limit(task, &file) {
-        Some(limit) => file.try_write_below(buf, limit).inspect_err(|errno| too_large(task, *errno)),
+        Some(limit) => file
+            .try_write_below(buf, limit)
+            .inspect_err(|errno| too_large(task, *errno)),
         None => task.write_file(&file, buf).await,
     }
 }
@@ -78,7 +83,11 @@ fn position(file: &FileDescription, offset: u64) -> Result<u64> {
     if i64::try_from(offset).is_err() {
         return Err(Errno::EINVAL);
     }
-    if file.ops().seekable() { Ok(offset) } else { Err(Errno::ESPIPE) }
+    if file.ops().seekable() {
+        Ok(offset)
+    } else {
+        Err(Errno::ESPIPE)
+    }
 }
 
 pub(in crate::syscall) fn pread(task: &Task, fd: Fd, buf: &mut [u8], offset: u64) -> Result<usize> {
@@ -127,7 +136,9 @@ pub(in crate::syscall) fn ftruncate(task: &Task, fd: Fd, size: u64) -> Result<()
 }
 
 fn within_limit(task: &Task, file: &FileDescription, size: u64) -> Result<()> {
-    let Some(limit) = size_limit(task, file) else { return Ok(()) };
+    let Some(limit) = size_limit(task, file) else {
+        return Ok(());
+    };
     if size > limit && size > file.ops().stat()?.size {
         too_large(task, Errno::EFBIG);
         return Err(Errno::EFBIG);

@@ -1,10 +1,16 @@
 //! System calls: mount and umount.
 
+use crate::fs::cgroupfs::CgroupFs;
+use crate::fs::devpts::DevPts;
+use crate::fs::mqueue::Mqueue;
 use crate::fs::namei::lookup;
+use crate::fs::procfs::ProcFs;
 use crate::fs::super_block::SuperBlock;
+use crate::fs::sysfs::SysFs;
 use crate::fs::tmpfs::{Options, TmpFs};
 use crate::fs::{Caller, PathRef};
 use crate::task::Task;
+use crate::tty::PtyRegistry;
 use podsim_sys::*;
 use std::sync::Arc;
 
@@ -83,14 +89,21 @@ fn set_propagation(at: &PathRef, flags: MountFlags) -> Result<()> {
     Ok(())
 }
 
-/// A new filesystem of a type that a process can mount; ENODEV for others.
+/// A new filesystem of a type that a process can mount, for the caller's own namespaces; ENODEV for other types.
 fn new_filesystem(task: &Task, fstype: &str, data: &str) -> Result<Arc<SuperBlock>> {
-    let vfs = task.kernel().vfs();
+    let kernel = task.kernel();
+    let vfs = kernel.vfs();
+    let process = &task.process;
     match fstype {
         "tmpfs" | "ramfs" => Ok(TmpFs::mount(
             vfs,
             &Options::parse(data, vfs.default_size().saturating_mul(2))?,
         )),
+        "proc" => Ok(ProcFs::mount(kernel, process.pid_namespace())),
+        "sysfs" => Ok(SysFs::mount(kernel, &process.namespaces().net)),
+        "cgroup2" => Ok(CgroupFs::mount(kernel, &process.cgroup)),
+        "devpts" => Ok(DevPts::mount(vfs, &PtyRegistry::new(Arc::downgrade(kernel)))),
+        "mqueue" => Ok(Mqueue::mount(vfs)),
         _ => Err(Errno::ENODEV),
     }
 }

@@ -59,7 +59,11 @@ impl FdNode {
     }
 
     fn file(&self) -> Result<Arc<FileDescription>> {
-        self.subject.get(&self.fs)?.files.get(self.fd).map_err(|_| Errno::ENOENT)
+        self.subject
+            .get(&self.fs)?
+            .files
+            .get(self.fd)
+            .map_err(|_| Errno::ENOENT)
     }
 
     fn check(&self, caller: &Caller) -> Result<()> {
@@ -75,7 +79,11 @@ impl FdNode {
 
 impl Inode for FdNode {
     fn file_type(&self) -> FileType {
-        if self.info { FileType::Regular } else { FileType::Symlink }
+        if self.info {
+            FileType::Regular
+        } else {
+            FileType::Symlink
+        }
     }
 
     fn is_valid(&self) -> bool {
@@ -100,7 +108,10 @@ impl Inode for FdNode {
         let file = self.file()?;
         match file.path() {
             Some(path) => Ok(path.display(&caller.fs.root)),
-            None => Ok(file.ops().anonymous_name().unwrap_or_else(|| "anon_inode:[file]".into())),
+            None => Ok(file
+                .ops()
+                .anonymous_name()
+                .unwrap_or_else(|| "anon_inode:[file]".into())),
         }
     }
 
@@ -134,6 +145,9 @@ impl PseudoText for FdNode {
         let position = file.seek(0, Whence::Current).unwrap_or(0);
         let mount = file.path().map_or(0, |path| path.mount.id());
         let ino = file.ops().stat()?.ino;
-        Ok(format!("pos:\t{position}\nflags:\t0{:o}\nmnt_id:\t{mount}\nino:\t{ino}\n", file.flags().bits()))
+        Ok(format!(
+            "pos:\t{position}\nflags:\t0{:o}\nmnt_id:\t{mount}\nino:\t{ino}\n",
+            file.flags().bits()
+        ))
     }
 }

@@ -23,7 +23,9 @@ const fn file(name: &'static str, show: fn(&View) -> Result<String>) -> Entry {
 
 pub(in crate::fs::procfs) const ENTRIES: &[Entry] = &[
     file("cgroup", |view| Ok(format!("0::{}\n", view.process.cgroup.path()))),
-    file("cmdline", |view| Ok(String::from_utf8_lossy(&view.process.identity.lock().cmdline()).into_owned())),
+    file("cmdline", |view| {
+        Ok(String::from_utf8_lossy(&view.process.identity.lock().cmdline()).into_owned())
+    }),
     entry("comm", 0o644, Kind::Write(comm, set_comm)),
     entry("cwd", 0o777, Kind::Magic(cwd)),
     entry("environ", 0o400, Kind::Private(environ)),
@@ -77,7 +79,11 @@ fn comm(view: &View) -> Result<String> {
 
 /// A process names itself, no other (comm_write).
 fn set_comm(view: &View, text: &str) -> Result<()> {
-    let itself = view.caller.process.as_ref().is_some_and(|caller| std::sync::Arc::ptr_eq(caller, &view.process));
+    let itself = view
+        .caller
+        .process
+        .as_ref()
+        .is_some_and(|caller| std::sync::Arc::ptr_eq(caller, &view.process));
     if !itself {
         return Err(Errno::EINVAL);
     }
@@ -91,7 +97,14 @@ fn environ(view: &View) -> Result<String> {
     if view.process.exit_status().is_some() {
         return Ok(String::new());
     }
-    Ok(view.process.identity.lock().environ.iter().map(|variable| format!("{variable}\0")).collect())
+    Ok(view
+        .process
+        .identity
+        .lock()
+        .environ
+        .iter()
+        .map(|variable| format!("{variable}\0"))
+        .collect())
 }
 
 fn cwd(view: &View) -> Result<PathRef> {

@@ -26,7 +26,12 @@ fn mount_options(mount: &Mount) -> String {
         (MountFlags::NOEXEC, "noexec"),
         (MountFlags::NOATIME, "noatime"),
     ];
-    options.extend(names.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| *name));
+    options.extend(
+        names
+            .iter()
+            .filter(|(flag, _)| flags.contains(*flag))
+            .map(|(_, name)| *name),
+    );
     if !flags.contains(MountFlags::NOATIME) {
         // What every mount has that does not ask for something else (mount(2)).
         options.push("relatime");
@@ -52,7 +57,11 @@ pub(super) fn mounts(view: &View) -> Result<String> {
     let line = |info: MountInfo| {
         let options = with_super_options(mount_options(&info.mount), &info.mount);
         let source = escape(info.mount.source());
-        format!("{source} {} {} {options} 0 0\n", escape(&info.mountpoint), info.mount.sb().fs().name())
+        format!(
+            "{source} {} {} {options} 0 0\n",
+            escape(&info.mountpoint),
+            info.mount.sb().fs().name()
+        )
     };
     Ok(list(view).into_iter().map(line).collect())
 }

@@ -50,7 +50,9 @@ impl NsLink {
     }
 
     pub(in crate::fs::procfs) fn names(parent: u64) -> impl Iterator<Item = (u64, FileType, String)> {
-        NAMES.iter().map(move |(name, _)| (ino(parent, name), FileType::Symlink, (*name).to_owned()))
+        NAMES
+            .iter()
+            .map(move |(name, _)| (ino(parent, name), FileType::Symlink, (*name).to_owned()))
     }
 
     /// The namespace, for those who may look into the process.

@@ -42,7 +42,11 @@ pub(super) fn stat(view: &View) -> Result<String> {
         // startcode, endcode, startstack, kstkesp, kstkeip
         "0 0 0 0 0".to_owned(),
         // The signal sets are 32 bits wide here; status has all of them.
-        format!("{} {}", signals.pending.0 & 0x7fff_ffff, signals.blocked.0 & 0x7fff_ffff),
+        format!(
+            "{} {}",
+            signals.pending.0 & 0x7fff_ffff,
+            signals.blocked.0 & 0x7fff_ffff
+        ),
         format!("{} {}", signals.ignored.0 & 0x7fff_ffff, signals.caught.0 & 0x7fff_ffff),
         // wchan, nswap, cnswap, exit_signal, processor, rt_priority, policy, blkio, guest, cguest
         "0 0 0 17 0 0 0 0 0 0".to_owned(),

@@ -36,7 +36,10 @@ pub(super) fn show(view: &View) -> Result<String> {
     row("TracerPid", "0".into());
     row("Uid", format!("{}\t{}\t{}\t{}", who.uid, who.euid, who.suid, who.fsuid));
     row("Gid", format!("{}\t{}\t{}\t{}", who.gid, who.egid, who.sgid, who.fsgid));
-    row("FDSize", process.files.list().len().next_multiple_of(64).max(64).to_string());
+    row(
+        "FDSize",
+        process.files.list().len().next_multiple_of(64).max(64).to_string(),
+    );
     row("Groups", groups);
     row("NStgid", own_numbers.trim_start().into());
     row("NSpid", own_numbers.trim_start().into());
@@ -62,7 +65,14 @@ pub(super) fn show(view: &View) -> Result<String> {
     row("NoNewPrivs", u8::from(who.no_new_privs).to_string());
     row("Seccomp", "0".into());
     row("Cpus_allowed", format!("{:x}", (1_u64 << cpus) - 1));
-    row("Cpus_allowed_list", if cpus == 1 { "0".into() } else { format!("0-{}", cpus - 1) });
+    row(
+        "Cpus_allowed_list",
+        if cpus == 1 {
+            "0".into()
+        } else {
+            format!("0-{}", cpus - 1)
+        },
+    );
     row("voluntary_ctxt_switches", "0".into());
     row("nonvoluntary_ctxt_switches", "0".into());
     Ok(text)
