@@ -4,6 +4,7 @@
 //! * [`main`]: finds the tool that the program's name, or its first argument, asks for.
 
 pub mod applets;
+pub mod util;
 
 /// Runs the applet that `args` ask for and returns its exit code. `args[0]` is the name that the program was called by.
 pub fn main(args: &[String]) -> i32 {

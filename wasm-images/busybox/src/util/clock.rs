@@ -28,7 +28,9 @@ pub struct Date {
 }
 
 /// Abbreviated names of the months.
-pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+pub const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 const LONG_MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -44,14 +46,25 @@ const LONG_MONTHS: [&str; 12] = [
     "December",
 ];
 const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const LONG_DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const LONG_DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 impl Date {
     /// From a time since the epoch.
     #[must_use]
     pub fn from_epoch(time: Duration) -> Self {
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        Self { nanos: time.subsec_nanos(), ..Self::from_seconds(seconds) }
+        Self {
+            nanos: time.subsec_nanos(),
+            ..Self::from_seconds(seconds)
+        }
     }
 
     /// From seconds since the epoch; the days are counted with Howard Hinnant's `civil_from_days`.
@@ -85,7 +98,10 @@ impl Date {
     /// The month's abbreviated name.
     #[must_use]
     pub fn month_name(&self) -> &'static str {
-        MONTHS.get(self.month.saturating_sub(1) as usize).copied().unwrap_or("???")
+        MONTHS
+            .get(self.month.saturating_sub(1) as usize)
+            .copied()
+            .unwrap_or("???")
     }
 
     /// The weekday's abbreviated name.
@@ -208,8 +224,14 @@ pub fn parse_date(text: &str, now: &Date) -> Option<i64> {
     if let Some(seconds) = text.strip_prefix('@') {
         return seconds.parse().ok();
     }
-    let text = text.strip_suffix('Z').or_else(|| text.strip_suffix(" UTC")).unwrap_or(text);
-    let (date, time) = match text.find(['T', ' ']).or_else(|| if text.contains('.') { text.find('-') } else { None }) {
+    let text = text
+        .strip_suffix('Z')
+        .or_else(|| text.strip_suffix(" UTC"))
+        .unwrap_or(text);
+    let (date, time) = match text
+        .find(['T', ' '])
+        .or_else(|| if text.contains('.') { text.find('-') } else { None })
+    {
         Some(at) => (text.get(..at)?, text.get(at + 1..)?.trim()),
         None if text.contains(':') => ("", text),
         None => (text, ""),
@@ -246,7 +268,10 @@ fn parse_compact(text: &str, now: &Date) -> Option<i64> {
     if digits.is_empty() || digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let pairs: Vec<u32> = (0..digits.len()).step_by(2).filter_map(|at| digits.get(at..at + 2)?.parse().ok()).collect();
+    let pairs: Vec<u32> = (0..digits.len())
+        .step_by(2)
+        .filter_map(|at| digits.get(at..at + 2)?.parse().ok())
+        .collect();
     let (year, rest): (i64, &[u32]) = match pairs.as_slice() {
         [century, year, rest @ ..] if pairs.len() == 6 => (i64::from(century * 100 + year), rest),
         [year, rest @ ..] if pairs.len() == 5 => (i64::from(if *year < 70 { 2000 + year } else { 1900 + year }), rest),

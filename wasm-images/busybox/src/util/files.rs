@@ -21,26 +21,45 @@ impl Drop for Input {
 
 /// Opens a file for reading; `-` is standard input.
 pub fn open_input(path: &str) -> Result<Input> {
-    if path == "-" { Ok(Input::stdin()) } else { Input::open(path) }
+    if path == "-" {
+        Ok(Input::stdin())
+    } else {
+        Input::open(path)
+    }
 }
 
 impl Input {
     /// Standard input.
     #[must_use]
     pub fn stdin() -> Self {
-        Self { fd: Fd::STDIN, owned: false, buffer: Vec::new(), start: 0 }
+        Self {
+            fd: Fd::STDIN,
+            owned: false,
+            buffer: Vec::new(),
+            start: 0,
+        }
     }
 
     /// Opens a file.
     pub fn open(path: &str) -> Result<Self> {
         let fd = sys::openat(Fd::CWD, path, OpenFlags::CLOEXEC, Mode(0))?;
-        Ok(Self { fd, owned: true, buffer: Vec::new(), start: 0 })
+        Ok(Self {
+            fd,
+            owned: true,
+            buffer: Vec::new(),
+            start: 0,
+        })
     }
 
     /// A descriptor that is closed in the end.
     #[must_use]
     pub fn from_fd(fd: Fd) -> Self {
-        Self { fd, owned: true, buffer: Vec::new(), start: 0 }
+        Self {
+            fd,
+            owned: true,
+            buffer: Vec::new(),
+            start: 0,
+        }
     }
 
     /// The descriptor.

@@ -32,7 +32,10 @@ pub fn counted(bytes: u64) -> String {
         value /= 1024;
         unit += 1;
     }
-    let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].get(unit).copied().unwrap_or("");
+    let suffix = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
+        .get(unit)
+        .copied()
+        .unwrap_or("");
     format!("{value}.{fraction} {suffix}B")
 }
 

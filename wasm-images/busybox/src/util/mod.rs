@@ -8,6 +8,7 @@
 pub mod child;
 pub mod clock;
 pub mod dial;
+pub mod escape;
 pub mod files;
 pub mod glob;
 pub mod human;
@@ -35,5 +36,9 @@ pub fn base_name(path: &str) -> &str {
 /// Joins a directory and a name with one slash.
 #[must_use]
 pub fn join(dir: &str, name: &str) -> String {
-    if dir.is_empty() || dir.ends_with('/') { format!("{dir}{name}") } else { format!("{dir}/{name}") }
+    if dir.is_empty() || dir.ends_with('/') {
+        format!("{dir}{name}")
+    } else {
+        format!("{dir}/{name}")
+    }
 }

@@ -9,7 +9,11 @@ pub fn to_text(file_type: FileType, mode: Mode) -> String {
     let bits = mode.0;
     let mut text = String::with_capacity(10);
     text.push(type_letter(file_type));
-    for (shift, special, letters) in [(6, Mode::SETUID, "sS"), (3, Mode::SETGID, "sS"), (0, Mode::STICKY, "tT")] {
+    for (shift, special, letters) in [
+        (6, Mode::SETUID, "sS"),
+        (3, Mode::SETGID, "sS"),
+        (0, Mode::STICKY, "tT"),
+    ] {
         let three = bits >> shift;
         text.push(if three & 4 != 0 { 'r' } else { '-' });
         text.push(if three & 2 != 0 { 'w' } else { '-' });
@@ -127,7 +131,11 @@ mod tests {
             ("u", 0o755, false, None),
             ("u+q", 0o755, false, None),
         ] {
-            assert_eq!(parse(text, Mode(start), is_dir, Mode(0o022)).map(|m| m.0), want, "{text}");
+            assert_eq!(
+                parse(text, Mode(start), is_dir, Mode(0o022)).map(|m| m.0),
+                want,
+                "{text}"
+            );
         }
     }
 }

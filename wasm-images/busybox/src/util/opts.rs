@@ -28,12 +28,19 @@ impl Opts {
     /// Its last value.
     #[must_use]
     pub fn value(&self, option: char) -> Option<&str> {
-        self.given.iter().rev().find(|(o, _)| *o == option).and_then(|(_, value)| value.as_deref())
+        self.given
+            .iter()
+            .rev()
+            .find(|(o, _)| *o == option)
+            .and_then(|(_, value)| value.as_deref())
     }
 
     /// All its values.
     pub fn values(&self, option: char) -> impl Iterator<Item = &str> {
-        self.given.iter().filter(move |(o, _)| *o == option).filter_map(|(_, value)| value.as_deref())
+        self.given
+            .iter()
+            .filter(move |(o, _)| *o == option)
+            .filter_map(|(_, value)| value.as_deref())
     }
 
     /// Which of these options came last.
@@ -68,18 +75,22 @@ pub fn parse(args: &[String], spec: &str, longs: &[(&str, char)]) -> Result<Opts
 }
 
 /// Prints the applet's usage and returns 1: for a call with wrong operands.
-#[must_use]
 pub fn show_usage(applet: &str) -> i32 {
     print_usage(super::base_name(applet));
     1
 }
 
 fn print_usage(name: &str) {
-    let Some(applet) = applets::find(name.strip_prefix('-').unwrap_or(name)) else { return };
+    let Some(applet) = applets::find(name.strip_prefix('-').unwrap_or(name)) else {
+        return;
+    };
     let space = if applet.usage.is_empty() { "" } else { " " };
     let banner = applets::busybox::BANNER;
     let (usage, about) = (applet.usage, applet.about);
-    write_error(&format!("{banner}\n\nUsage: {}{space}{usage}\n\n{about}\n", applet.name));
+    write_error(&format!(
+        "{banner}\n\nUsage: {}{space}{usage}\n\n{about}\n",
+        applet.name
+    ));
 }
 
 /// `Ok(None)` is a call for help.
@@ -112,7 +123,9 @@ fn read(args: &[String], spec: &str, longs: &[(&str, char)]) -> Result<Option<Op
             let value = match (takes, joined) {
                 (0, Some(_)) => return Err(format!("option '--{long_name}' doesn't allow an argument")),
                 (1, None) => Some(
-                    rest.next().cloned().ok_or_else(|| format!("option '--{long_name}' requires an argument"))?,
+                    rest.next()
+                        .cloned()
+                        .ok_or_else(|| format!("option '--{long_name}' requires an argument"))?,
                 ),
                 (_, joined) => joined,
             };
@@ -159,7 +172,13 @@ fn read(args: &[String], spec: &str, longs: &[(&str, char)]) -> Result<Option<Op
 /// 0: takes no value, 1: needs one, 2: may have one.
 fn arity(spec: &str, letter: char) -> usize {
     match spec.find(letter) {
-        Some(at) => spec.get(at + letter.len_utf8()..).unwrap_or("").bytes().take_while(|b| *b == b':').take(2).count(),
+        Some(at) => spec
+            .get(at + letter.len_utf8()..)
+            .unwrap_or("")
+            .bytes()
+            .take_while(|b| *b == b':')
+            .take(2)
+            .count(),
         None => 0,
     }
 }

@@ -24,7 +24,12 @@ impl Out {
     #[must_use]
     pub fn on(fd: Fd) -> Self {
         let by_line = podsim_guest::isatty(fd).unwrap_or(false);
-        Self { fd, buffer: Vec::new(), by_line, error: None }
+        Self {
+            fd,
+            buffer: Vec::new(),
+            by_line,
+            error: None,
+        }
     }
 
     /// Writes bytes.

@@ -55,14 +55,29 @@ impl Users {
             let gid = fields.next()?.parse().ok()?;
             let home = fields.nth(1).unwrap_or("").to_owned();
             let shell = fields.next().unwrap_or("").to_owned();
-            Some(User { name, uid, gid, home, shell })
+            Some(User {
+                name,
+                uid,
+                gid,
+                home,
+                shell,
+            })
         };
         let one_group = |line: &str| {
             let mut fields = line.split(':');
             let name = fields.next()?.to_owned();
             let gid = fields.nth(1)?.parse().ok()?;
-            let members = fields.next().unwrap_or("").split(',').filter(|m| !m.is_empty()).map(str::to_owned);
-            Some(Group { name, gid, members: members.collect() })
+            let members = fields
+                .next()
+                .unwrap_or("")
+                .split(',')
+                .filter(|m| !m.is_empty())
+                .map(str::to_owned);
+            Some(Group {
+                name,
+                gid,
+                members: members.collect(),
+            })
         };
         Self {
             passwd: passwd.lines().filter_map(user).collect(),
@@ -85,24 +100,34 @@ impl Users {
     /// The name of a group.
     #[must_use]
     pub fn group_by_gid(&self, gid: u32) -> Option<&str> {
-        self.group.iter().find(|group| group.gid == gid).map(|group| group.name.as_str())
+        self.group
+            .iter()
+            .find(|group| group.gid == gid)
+            .map(|group| group.name.as_str())
     }
 
     /// The id of a group.
     #[must_use]
     pub fn group_by_name(&self, name: &str) -> Option<u32> {
-        self.group.iter().find(|group| group.name == name).map(|group| group.gid)
+        self.group
+            .iter()
+            .find(|group| group.name == name)
+            .map(|group| group.gid)
     }
 
     /// The groups that list this user as a member.
     pub fn groups_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = u32> + 'a {
-        self.group.iter().filter(move |group| group.members.iter().any(|m| m == name)).map(|group| group.gid)
+        self.group
+            .iter()
+            .filter(move |group| group.members.iter().any(|m| m == name))
+            .map(|group| group.gid)
     }
 
     /// The user's name, or the number.
     #[must_use]
     pub fn user_name(&self, uid: u32) -> String {
-        self.by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name.clone())
+        self.by_uid(uid)
+            .map_or_else(|| uid.to_string(), |user| user.name.clone())
     }
 
     /// The group's name, or the number.
