@@ -75,7 +75,7 @@ fn finish<S: Syscalls>(task: &S, result: wasmtime::Result<()>) -> Outcome {
 }
 
 /// One line to the process's standard error: `podsim: sh[7]: wasm trap: …`. It never waits; what does not fit is lost.
-fn complain<S: Syscalls>(task: &S, what: &str) {
+pub(crate) fn complain<S: Syscalls>(task: &S, what: &str) {
     let argv = task.argv();
     let name = argv.first().map_or("?", String::as_str);
     let name = name.rsplit('/').next().unwrap_or(name);

@@ -55,6 +55,11 @@ impl<S: Syscalls> Runtime<S> {
         self.cache.check(wasm)
     }
 
+    /// Compiles a program ahead of its first run.
+    pub fn compile(&self, wasm: &Bytes) -> Result<(), LoadError> {
+        self.cache.compile(wasm).map(drop)
+    }
+
     /// Ends the time slices: to be called every [`TICK`], see [`Runtime::start_ticker`].
     pub fn tick(&self) {
         self.engine.increment_epoch();

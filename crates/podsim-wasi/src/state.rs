@@ -1,6 +1,7 @@
 //! What belongs to one running guest: the data of its wasmtime store.
 
 use crate::error::End;
+use crate::run::complain;
 use parking_lot::Mutex;
 use podsim_sys::{SignalDelivery, Syscalls};
 use std::collections::VecDeque;
@@ -114,7 +115,11 @@ impl<S: Syscalls> ResourceLimiter for State<S> {
             self.memory_total = total;
             return Ok(true);
         }
-        // The limit said no: `memory.grow` fails, unless the out-of-memory killer has struck.
+        // The limit said no: `memory.grow` fails, unless the out-of-memory killer has struck. The line comes first: a dead
+        // process has no standard error.
+        if self.task.signal_pending() {
+            complain(&self.task, &format!("out of memory: {} KiB refused", total >> 10));
+        }
         if self.killed_now() {
             Err(End::Killed.into())
         } else {
