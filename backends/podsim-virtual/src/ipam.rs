@@ -12,6 +12,12 @@ pub struct Cidr {
     pub prefix: u8,
 }
 
+impl std::fmt::Display for Cidr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.network, self.prefix)
+    }
+}
+
 impl Cidr {
     /// Reads `172.172.1.0/24`; bits behind the prefix are cleared.
     #[must_use]
@@ -19,11 +25,17 @@ impl Cidr {
         let (address, prefix) = text.split_once('/')?;
         let prefix: u8 = prefix.parse().ok().filter(|p| *p <= 32)?;
         let address: Ipv4Addr = address.parse().ok()?;
-        Some(Cidr { network: Ipv4Addr::from(u32::from(address) & Self::mask(prefix)), prefix })
+        Some(Cidr { network: address, prefix }.masked())
     }
 
     fn mask(prefix: u8) -> u32 {
         u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
+    }
+
+    /// The network that an address with these bits is in.
+    #[must_use]
+    pub fn masked(self) -> Cidr {
+        Cidr { network: Ipv4Addr::from(u32::from(self.network) & Self::mask(self.prefix)), prefix: self.prefix }
     }
 
     /// The first address after the network's own: the bridge has it.

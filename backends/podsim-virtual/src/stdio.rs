@@ -22,11 +22,16 @@ pub(crate) fn io_error(errno: Errno) -> io::Error {
     io::Error::new(kind, errno.message())
 }
 
+/// An errno as a fault of the runtime.
+pub(crate) fn describe(what: &str, errno: Errno) -> podsim_cri::Error {
+    podsim_cri::Error::Internal(format!("{what}: {}", errno.message().to_lowercase()))
+}
+
 /// The reading side of an open file. EIO is the end: that is how the master of a pty tells that the slave is closed.
 pub(crate) struct FileReader(pub(crate) Arc<FileDescription>);
 
-/// The writing side of an open file.
-pub(crate) struct FileWriter(pub(crate) Arc<FileDescription>);
+/// The writing side of an open file; its shutdown gives the file up.
+pub(crate) struct FileWriter(pub(crate) Option<Arc<FileDescription>>);
 
 /// One try, and a second one after the waker was left: what changed in between is not missed.
 fn poll_try<T>(
@@ -61,14 +66,18 @@ impl AsyncRead for FileReader {
 
 impl AsyncWrite for FileWriter {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        poll_try(&self.0, cx, |file| file.try_write(buf)).map_err(io_error)
+        match &self.0 {
+            Some(file) => poll_try(file, cx, |file| file.try_write(buf)).map_err(io_error),
+            None => Poll::Ready(Err(io_error(Errno::EPIPE))),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0 = None;
         Poll::Ready(Ok(()))
     }
 }
@@ -106,5 +115,30 @@ impl AsyncRead for BroadcastReader {
         let n = self.rest.len().min(buf.remaining());
         buf.put_slice(&self.rest.split_to(n));
         Poll::Ready(Ok(()))
+    }
+}
+
+/// A connection from the host into a network namespace.
+pub(crate) struct HostConnection(pub(crate) podsim_kernel::net::HostStream);
+
+impl AsyncRead for HostConnection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let n = std::task::ready!(self.0.poll_read(cx, buf.initialize_unfilled())).map_err(io_error)?;
+        buf.advance(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for HostConnection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_write(cx, buf).map_err(io_error)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.shutdown_write().map_err(io_error))
     }
 }

@@ -1,4 +1,13 @@
-//! `podsim test`: executable notes. [`document`] reads them, [`compare`] judges the output.
+//! `podsim test`: executable notes.
+//!
+//! * [`document`]: reads sections, manifests and terminal sessions from Markdown.
+//! * [`run`]: applies the manifests and types the commands, on a node of the document's own.
+//! * [`terminal`]: the shell that they are typed into.
+//! * [`compare`]: judges the output.
+//! * [`report`]: tells what came of it.
 
 mod compare;
 mod document;
+pub(crate) mod report;
+pub(crate) mod run;
+mod terminal;

@@ -1,0 +1,187 @@
+//! The node under the Pods: kernel, images, its own filesystem, interfaces and shell.
+
+use crate::config::{InterfaceConfig, VirtualConfig};
+use crate::ipam::Ipam;
+use crate::launcher::WasmLauncher;
+use crate::process::{self, Io, StartRequest};
+use crate::rootfs::{LayerCache, SystemMounts, shm};
+use crate::stdio::describe;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use podsim_cri::{Error, ExecSession, Result};
+use podsim_image::ImageStore;
+use podsim_kernel::fs::overlay::Overlay;
+use podsim_kernel::fs::tmpfs;
+use podsim_kernel::fs::{FsContext, Vfs};
+use podsim_kernel::net::{LinkRequest, NetNamespace};
+use podsim_kernel::tty::PtyRegistry;
+use podsim_kernel::{Kernel, KernelConfig};
+use podsim_sys::{CapSet, Credentials, Ipv4Interface, Mode, MountFlags, Winsize};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// The search path of the node's shell.
+const NODE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A virtual node.
+pub(crate) struct Node {
+    pub(crate) kernel: Arc<Kernel>,
+    pub(crate) images: ImageStore,
+    pub(crate) layers: LayerCache,
+    pub(crate) config: VirtualConfig,
+    pub(crate) ipam: Mutex<Ipam>,
+    ptys: Arc<PtyRegistry>,
+}
+
+/// The node's `/etc/hosts`, which Pods on the node's network see too.
+pub fn node_hosts(hostname: &str, address: Option<Ipv4Addr>) -> String {
+    let own = address.map_or_else(String::new, |address| format!("{address}\t{hostname}\n"));
+    format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}")
+}
+
+impl Node {
+    /// Boots a node.
+    pub(crate) fn boot(config: VirtualConfig) -> Result<Arc<Self>> {
+        let launcher = WasmLauncher::new(config.native.clone())?;
+        let kernel = Kernel::new(KernelConfig {
+            clock: config.clock.clone(),
+            seed: config.seed,
+            hostname: config.hostname.clone(),
+            launcher,
+            memory: config.memory,
+            cpus: config.cpus,
+        });
+        let node = Arc::new(Self {
+            images: ImageStore::with_builtin_images(),
+            layers: LayerCache::default(),
+            ipam: Mutex::new(Ipam::new(config.pod_cidr)),
+            ptys: PtyRegistry::new(Arc::downgrade(&kernel)),
+            config,
+            kernel,
+        });
+        node.mount_filesystems()?;
+        node.bring_up_network().map_err(|errno| describe("cannot configure the node's network", errno))?;
+        Ok(node)
+    }
+
+    pub(crate) fn vfs(&self) -> &Arc<Vfs> {
+        self.kernel.initial_namespaces().mnt.vfs()
+    }
+
+    /// The time, for statuses and logs.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = jiff::SignedDuration::try_from(self.config.clock.realtime()).unwrap_or_default();
+        Timestamp::from_duration(now).unwrap_or_default()
+    }
+
+    /// 64 hexadecimal digits, as container runtimes have them.
+    pub(crate) fn new_id(&self) -> String {
+        let mut bytes = [0; 32];
+        self.kernel.random(&mut bytes);
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(crate) fn new_mac(&self) -> [u8; 6] {
+        let mut mac = [0; 6];
+        self.kernel.random(&mut mac);
+        mac[0] = (mac[0] & 0xfc) | 0x02; // locally administered, unicast
+        mac
+    }
+
+    fn mount_filesystems(&self) -> Result<()> {
+        let image = self.images.node_image().ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;
+        let tree = self.layers.tree(image)?;
+        let initial = self.kernel.initial_namespaces();
+        let mounts = &initial.mnt;
+        let shm = shm(self);
+        let mount = || -> podsim_sys::Result<()> {
+            let vfs = self.vfs();
+            let root = Overlay::mount(vfs, &[tree], tmpfs::Limits::default());
+            mounts.mount(&root, "/dev/vda1", &mounts.root(), MountFlags::RELATIME)?;
+            let cgroup = self.kernel.root_cgroup();
+            SystemMounts { namespaces: initial, cgroup, ptys: &self.ptys, shm: &shm, sys: MountFlags::empty() }.mount(self, mounts)?;
+            let hosts = node_hosts(&self.config.hostname, self.address());
+            mounts.mkdir_all("/etc", Mode(0o755))?;
+            mounts.write_file("/etc/hosts", hosts.as_bytes(), Mode(0o644))?;
+            mounts.write_file("/etc/hostname", format!("{}\n", self.config.hostname).as_bytes(), Mode(0o644))?;
+            mounts.write_file("/etc/resolv.conf", self.config.resolv_conf.as_bytes(), Mode(0o644))?;
+            mounts.mkdir_all("/root", Mode(0o700))?;
+            Ok(())
+        };
+        mount().map_err(|errno| describe("cannot mount the node's filesystems", errno))
+    }
+
+    /// The node's own address: that of its first interface.
+    fn address(&self) -> Option<Ipv4Addr> {
+        self.config.interfaces.iter().find_map(|interface| interface.ipv4).map(|(address, _)| address)
+    }
+
+    fn net(&self) -> &Arc<NetNamespace> {
+        &self.kernel.initial_namespaces().net
+    }
+
+    fn bring_up_network(&self) -> podsim_sys::Result<()> {
+        let net = self.net();
+        net.set_link_up("lo", true)?;
+        net.set_forwarding(true);
+        let cidr = self.config.pod_cidr;
+        let bridge = InterfaceConfig {
+            ipv4: self.config.bridge.ipv4.or(Some((cidr.gateway(), cidr.prefix))),
+            ..self.config.bridge.clone()
+        };
+        for (interface, bridge) in self.config.interfaces.iter().map(|i| (i, !i.carrier)).chain([(&bridge, true)]) {
+            let ipv4 = interface.ipv4.map(|(address, prefix)| Ipv4Interface { address, prefix, broadcast: interface.broadcast });
+            net.add_link(&LinkRequest {
+                name: interface.name.clone(),
+                bridge,
+                mac: interface.mac.unwrap_or_else(|| self.new_mac()),
+                mtu: interface.mtu,
+                tx_queue_len: interface.tx_queue_len,
+                ipv4: ipv4.into_iter().collect(),
+                ipv6: Vec::new(),
+            })?;
+        }
+        // The default route goes over the first interface, to the first address of its network.
+        if let Some((interface, (address, prefix))) = self.config.interfaces.iter().find_map(|i| Some((i, i.ipv4?))) {
+            let network = crate::ipam::Cidr { network: address, prefix }.masked();
+            if network.gateway() != address {
+                net.add_default_route(network.gateway(), &interface.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a command in the node's own namespaces, as root: the node's shell.
+    pub(crate) fn exec(self: &Arc<Self>, command: &[String], tty: bool, stdin: bool, winsize: Option<Winsize>) -> Result<ExecSession> {
+        let initial = self.kernel.initial_namespaces();
+        let root = initial.mnt.root();
+        let cwd = initial.mnt.resolve("/root").unwrap_or_else(|_| root.clone());
+        let io = if tty { Io::pty(&self.ptys, winsize)? } else { Io::pipes(self, stdin, true, true)? };
+        let program = command.first().ok_or_else(|| Error::InvalidArgument("a command is needed".to_owned()))?;
+        let mut environ = vec![
+            format!("PATH={NODE_PATH}"),
+            "HOME=/root".to_owned(),
+            "USER=root".to_owned(),
+            "SHELL=/bin/sh".to_owned(),
+            format!("HOSTNAME={}", self.config.hostname),
+        ];
+        if tty {
+            environ.push("TERM=xterm".to_owned());
+        }
+        let task = process::start(
+            &self.kernel,
+            &StartRequest {
+                namespaces: initial.clone(),
+                fs: FsContext { root, cwd, umask: Mode(0o022) },
+                credentials: Credentials::root(CapSet::FULL),
+                program,
+                argv: command,
+                environ,
+                io: &io,
+                cgroup: self.kernel.root_cgroup().child("system.slice/podsim-shell.service"),
+                rlimits: Vec::new(),
+            },
+        )?;
+        Ok(process::session(task, io))
+    }
+}

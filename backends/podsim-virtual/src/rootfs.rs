@@ -1,0 +1,184 @@
+//! The filesystem of a container: its image's layers under a private one, `/proc`, `/dev`, `/sys`, and what is mounted.
+
+use crate::node::Node;
+use crate::stdio::describe;
+use parking_lot::Mutex;
+use podsim_cri::{Error, Result, SecurityContext};
+use podsim_image::layer::{self, EntryKind};
+use podsim_image::{Image, ImageStore};
+use podsim_kernel::fs::layer::{LayerEntry, LayerKind};
+use podsim_kernel::fs::overlay::Overlay;
+use podsim_kernel::fs::tmpfs::{self, TmpFs};
+use podsim_kernel::fs::devpts::DevPts;
+use podsim_kernel::fs::procfs::ProcFs;
+use podsim_kernel::fs::{LayerTree, MountNamespace, PathRef, SuperBlock, devfs};
+use podsim_kernel::process::Cgroup;
+use podsim_kernel::tty::PtyRegistry;
+use podsim_kernel::NsProxy;
+use podsim_sys::{DeviceNumber, Errno, FileType, Mode, MountFlags};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What runc hides from containers that are not privileged (`DefaultMaskedPaths` of containerd).
+const MASKED: &[&str] = &[
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+];
+
+/// What is read-only in containers that are not privileged.
+const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Size of `/dev/shm`, as Docker and containerd have it.
+const SHM_SIZE: u64 = 64 << 20;
+
+/// The trees of the images, made once.
+#[derive(Default)]
+pub(crate) struct LayerCache {
+    trees: Mutex<HashMap<String, Arc<LayerTree>>>,
+}
+
+impl LayerCache {
+    /// The merged tree of an image.
+    pub(crate) fn tree(&self, image: &Image) -> Result<Arc<LayerTree>> {
+        if let Some(tree) = self.trees.lock().get(&image.id) {
+            return Ok(tree.clone());
+        }
+        let layers = image.layers.iter().map(|layer| self.layer(&layer.digest, &layer.data)).collect::<Result<Vec<_>>>()?;
+        let tree = LayerTree::merge(&layers);
+        self.trees.lock().insert(image.id.clone(), tree.clone());
+        Ok(tree)
+    }
+
+    fn layer(&self, digest: &str, data: &bytes::Bytes) -> Result<Arc<LayerTree>> {
+        if let Some(tree) = self.trees.lock().get(digest) {
+            return Ok(tree.clone());
+        }
+        let broken = |error: &dyn std::fmt::Display| Error::Internal(format!("layer {digest}: {error}"));
+        let mut builder = LayerTree::builder();
+        for entry in layer::entries(data).map_err(|error| broken(&error))? {
+            let device = |major, minor| DeviceNumber { major, minor };
+            let kind = match entry.kind {
+                EntryKind::File(content) => LayerKind::Regular(content),
+                EntryKind::Directory => LayerKind::Directory,
+                EntryKind::Symlink(target) => LayerKind::Symlink(target),
+                EntryKind::HardLink(path) => LayerKind::HardLink(path),
+                EntryKind::CharDevice(major, minor) => LayerKind::Special(FileType::CharDevice, device(major, minor)),
+                EntryKind::BlockDevice(major, minor) => LayerKind::Special(FileType::BlockDevice, device(major, minor)),
+                EntryKind::Fifo => LayerKind::Special(FileType::Fifo, device(0, 0)),
+            };
+            let entry = LayerEntry {
+                path: entry.path,
+                kind,
+                mode: Mode(entry.mode),
+                uid: entry.uid,
+                gid: entry.gid,
+                mtime: entry.mtime,
+            };
+            builder.add(entry).map_err(|error| broken(&error))?;
+        }
+        let tree = Arc::new(builder.finish());
+        self.trees.lock().insert(digest.to_owned(), tree.clone());
+        Ok(tree)
+    }
+}
+
+/// What a container's root filesystem is made from.
+pub(crate) struct RootfsRequest<'a> {
+    pub(crate) image: &'a Image,
+    /// The other namespaces that the container's processes will be in; `mnt` is replaced by the result.
+    pub(crate) namespaces: &'a NsProxy,
+    pub(crate) cgroup: &'a Arc<Cgroup>,
+    pub(crate) shm: &'a Arc<SuperBlock>,
+    pub(crate) security: &'a SecurityContext,
+    /// Files and directories to show, in order: where, what, read-only?
+    pub(crate) binds: Vec<(String, PathRef, bool)>,
+}
+
+/// A mount namespace, and the terminals of its `/dev/pts`.
+pub(crate) struct Rootfs {
+    pub(crate) mounts: Arc<MountNamespace>,
+    pub(crate) ptys: Arc<PtyRegistry>,
+}
+
+/// `/dev/shm` of a sandbox.
+pub(crate) fn shm(node: &Node) -> Arc<SuperBlock> {
+    let limits = tmpfs::Limits { size: Some(SHM_SIZE), inodes: None };
+    let options = tmpfs::Options { limits, ..Default::default() };
+    TmpFs::mount(node.vfs(), &options)
+}
+
+/// Builds the mount namespace of a container.
+pub(crate) fn build(node: &Node, request: &RootfsRequest<'_>) -> Result<Rootfs> {
+    let tree = node.layers.tree(request.image)?;
+    let fail = |what: &'static str| move |errno: Errno| describe(what, errno);
+    let root = Overlay::mount(node.vfs(), &[tree], tmpfs::Limits::default());
+    let inode = node.kernel.allocate_ns_inode();
+    let mounts = MountNamespace::new(node.vfs(), inode, &root, "overlay", MountFlags::RELATIME);
+    let ptys = PtyRegistry::new(Arc::downgrade(&node.kernel));
+    let sys = if request.security.privileged { MountFlags::empty() } else { MountFlags::RDONLY };
+    SystemMounts { namespaces: request.namespaces, cgroup: request.cgroup, ptys: &ptys, shm: request.shm, sys }
+        .mount(node, &mounts)
+        .map_err(fail("cannot mount /proc, /dev or /sys"))?;
+    for (path, what, readonly) in &request.binds {
+        let flags = if *readonly { MountFlags::RDONLY } else { MountFlags::empty() };
+        mounts.bind_at(path, what, flags).map_err(|errno| describe(&format!("cannot mount {path}"), errno))?;
+    }
+    restrict(&mounts, request.security).map_err(fail("cannot mask paths"))?;
+    Ok(Rootfs { mounts, ptys })
+}
+
+/// The filesystems that the kernel makes for every container, and for the node.
+pub(crate) struct SystemMounts<'a> {
+    pub(crate) namespaces: &'a NsProxy,
+    pub(crate) cgroup: &'a Arc<Cgroup>,
+    pub(crate) ptys: &'a Arc<PtyRegistry>,
+    pub(crate) shm: &'a Arc<SuperBlock>,
+    /// Flags of `/sys` beyond the usual ones.
+    pub(crate) sys: MountFlags,
+}
+
+impl SystemMounts<'_> {
+    /// Mounts `/proc`, `/dev` and `/sys`, with the flags that runc gives them.
+    pub(crate) fn mount(&self, node: &Node, mounts: &Arc<MountNamespace>) -> podsim_sys::Result<()> {
+        let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        let vfs = node.vfs();
+        let dev = TmpFs::mount(vfs, &tmpfs::Options { mode: Mode(0o755), ..Default::default() });
+        mounts.mount_at("/proc", &ProcFs::mount(&node.kernel, &self.namespaces.pid_for_children), "proc", safe)?;
+        mounts.mount_at("/dev", &dev, "tmpfs", MountFlags::NOSUID)?;
+        devfs::populate(mounts)?;
+        mounts.mount_at("/dev/pts", &DevPts::mount(vfs, self.ptys), "devpts", MountFlags::NOSUID | MountFlags::NOEXEC)?;
+        mounts.mount_at("/dev/shm", self.shm, "shm", safe)?;
+        Ok(())
+    }
+}
+
+fn restrict(mounts: &Arc<MountNamespace>, security: &SecurityContext) -> podsim_sys::Result<()> {
+    let defaults = |list: &[&str]| list.iter().map(|&path| path.to_owned()).collect::<Vec<_>>();
+    if !security.privileged {
+        for path in security.masked_paths.clone().unwrap_or_else(|| defaults(MASKED)) {
+            mounts.mask(&path)?;
+        }
+        for path in security.readonly_paths.clone().unwrap_or_else(|| defaults(READONLY)) {
+            mounts.make_readonly(&path)?;
+        }
+    }
+    if security.readonly_rootfs {
+        let root = mounts.root().mount;
+        root.remount(root.flags() | MountFlags::RDONLY);
+    }
+    Ok(())
+}
+
+/// The image that a reference means.
+pub(crate) fn find_image(images: &ImageStore, reference: &str) -> Result<Arc<Image>> {
+    let missing = || Error::ImageNotFound(format!("image {reference:?} is not present on this node"));
+    images.find(reference).cloned().ok_or_else(missing)
+}
