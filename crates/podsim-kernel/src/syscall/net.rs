@@ -235,7 +235,12 @@ pub(super) async fn sendto(task: &Task, fd: Fd, buf: &[u8], flags: MsgFlags, to:
         {
             Ok(n) => sent += n,
             Err(_) if sent > 0 => return Ok(sent),
-            Err(errno) => return Err(errno),
+            Err(errno) => {
+                if errno == Errno::EPIPE && stream && !flags.contains(MsgFlags::NOSIGNAL) {
+                    task.kernel().send(&task.process, Signal::PIPE);
+                }
+                return Err(errno);
+            }
         }
         // A stream that may wait takes all of it; a message goes whole or not at all.
         if !stream || no_wait || sent >= buf.len() {

@@ -51,11 +51,17 @@ pub(in crate::syscall) fn close(task: &Task, fd: Fd) -> Result<()> {
 
 pub(in crate::syscall) async fn read(task: &Task, fd: Fd, buf: &mut [u8]) -> Result<usize> {
     let file = task.process.files.get(fd)?;
+    if file.ops().socket().is_some() {
+        return Ok(crate::syscall::net::recvfrom(task, fd, buf, MsgFlags::empty()).await?.0);
+    }
     task.read_file(&file, buf).await
 }
 
 pub(in crate::syscall) async fn write(task: &Task, fd: Fd, buf: &[u8]) -> Result<usize> {
     let file = task.process.files.get(fd)?;
+    if file.ops().socket().is_some() {
+        return crate::syscall::net::sendto(task, fd, buf, MsgFlags::empty(), None).await;
+    }
     match size_limit(task, &file) {
         Some(limit) => file
             .try_write_below(buf, limit)

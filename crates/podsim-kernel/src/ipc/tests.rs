@@ -1,0 +1,1 @@
+//! Tests of the IPC objects, on a namespace alone (no processes).
