@@ -152,7 +152,11 @@ impl<T> Table<T> {
         let id_or_invalid = usize::try_from(id).map_err(|_| Errno::EINVAL)?;
         let slot = self.slots.get(id_or_invalid % OBJECTS_MAX).and_then(Option::as_ref);
         let object = slot.ok_or(Errno::EINVAL)?;
-        if object.id == id { Ok(object.clone()) } else { Err(Errno::EIDRM) }
+        if object.id == id {
+            Ok(object.clone())
+        } else {
+            Err(Errno::EIDRM)
+        }
     }
 
     fn all(&self) -> Vec<Arc<Object<T>>> {
@@ -167,7 +171,11 @@ impl<T> Table<T> {
         let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         // ipc_idr_alloc: a place that is used again gets a new sequence number.
         if self.last.is_some_and(|last| free <= last) {
-            self.sequence = if self.sequence >= SEQUENCE_MAX { 0 } else { self.sequence + 1 };
+            self.sequence = if self.sequence >= SEQUENCE_MAX {
+                0
+            } else {
+                self.sequence + 1
+            };
         }
         self.last = Some(free);
         let place = i32::try_from(free).map_err(|_| Errno::ENOSPC)?;
@@ -194,7 +202,11 @@ impl<T> Table<T> {
         fits: impl FnOnce(&T) -> bool,
         make: impl FnOnce(Arc<Mutex<u64>>) -> Result<T>,
     ) -> Result<i32> {
-        let found = self.slots.iter().flatten().find(|o| request.key != 0 && o.perm.key == request.key);
+        let found = self
+            .slots
+            .iter()
+            .flatten()
+            .find(|o| request.key != 0 && o.perm.key == request.key);
         if let Some(object) = found {
             if request.create && request.exclusive {
                 return Err(Errno::EEXIST);
@@ -203,7 +215,10 @@ impl<T> Table<T> {
                 return Err(Errno::EINVAL);
             }
             // Any bit asked for, for whichever class, is asked for oneself.
-            object.perm.check(&caller.credentials, (request.mode >> 6) | (request.mode >> 3) | request.mode)?;
+            object.perm.check(
+                &caller.credentials,
+                (request.mode >> 6) | (request.mode >> 3) | request.mode,
+            )?;
             return Ok(object.id);
         }
         if request.key != 0 && !request.create {
@@ -223,7 +238,11 @@ impl<T> Table<T> {
     fn remove(&mut self, caller: &IpcCaller, id: i32) -> Result<Arc<Object<T>>> {
         let object = self.get(id)?;
         object.perm.check_owner(&caller.credentials)?;
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.as_ref().is_some_and(|o| o.id == id)) {
+        if let Some(slot) = self
+            .slots
+            .iter_mut()
+            .find(|slot| slot.as_ref().is_some_and(|o| o.id == id))
+        {
             *slot = None;
         }
         Ok(object)

@@ -124,7 +124,11 @@ impl IpcNamespace {
     #[must_use]
     pub fn mqueues(&self) -> Vec<(String, Arc<PosixQueue>)> {
         let table = self.mqueue.lock();
-        table.queues.iter().map(|(name, queue)| (name.clone(), queue.clone())).collect()
+        table
+            .queues
+            .iter()
+            .map(|(name, queue)| (name.clone(), queue.clone()))
+            .collect()
     }
 
     /// The queue with this name, without the slash; ENOENT.

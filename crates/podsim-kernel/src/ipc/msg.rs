@@ -78,7 +78,11 @@ impl MessageQueue {
             1.. => self.messages.iter().position(|m| m.mtype == mtype),
             _ => {
                 let limit = mtype.unsigned_abs();
-                let fits = self.messages.iter().enumerate().filter(|(_, m)| m.mtype.unsigned_abs() <= limit);
+                let fits = self
+                    .messages
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, m)| m.mtype.unsigned_abs() <= limit);
                 fits.min_by_key(|(index, m)| (m.mtype, *index)).map(|(index, _)| index)
             }
         };
@@ -103,5 +107,9 @@ impl Drop for MessageQueue {
 
 /// The checks on a message itself: EINVAL for a type below 1 or too many bytes.
 pub(crate) fn check(message: &IpcMessage) -> Result<()> {
-    if message.mtype < 1 || message.data.len() > MESSAGE_MAX { Err(Errno::EINVAL) } else { Ok(()) }
+    if message.mtype < 1 || message.data.len() > MESSAGE_MAX {
+        Err(Errno::EINVAL)
+    } else {
+        Ok(())
+    }
 }

@@ -54,13 +54,14 @@ pub fn render_shm(ns: &IpcNamespace, reader: &PidNamespace) -> String {
 /// `/proc/sysvipc/sem` (`sysvipc_sem_proc_show`).
 #[must_use]
 pub fn render_sem(ns: &IpcNamespace, _reader: &PidNamespace) -> String {
-    let mut out = String::from(
-        "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
-    );
+    let mut out =
+        String::from("       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
     let objects = ns.sem.lock().all();
     for object in objects {
         let p = &object.perm;
-        let Some((len, operated, changed)) = object.look(|s| (s.len(), s.operated, s.changed)) else { continue };
+        let Some((len, operated, changed)) = object.look(|s| (s.len(), s.operated, s.changed)) else {
+            continue;
+        };
         let _ = writeln!(
             out,
             "{:10} {:10}  {:4o} {len:10} {:5} {:5} {:5} {:5} {:10} {:10}",

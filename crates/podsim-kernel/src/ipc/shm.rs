@@ -66,7 +66,10 @@ impl Segment {
 
     /// Copies out from an offset; less at the end. EINVAL beyond it.
     pub(crate) fn read(&mut self, caller: &IpcCaller, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let from = usize::try_from(offset).ok().and_then(|o| self.data.get(o..)).ok_or(Errno::EINVAL)?;
+        let from = usize::try_from(offset)
+            .ok()
+            .and_then(|o| self.data.get(o..))
+            .ok_or(Errno::EINVAL)?;
         let n = from.len().min(buf.len());
         if let (Some(to), Some(from)) = (buf.get_mut(..n), from.get(..n)) {
             to.copy_from_slice(from);
@@ -77,7 +80,10 @@ impl Segment {
 
     /// Copies in at an offset; less at the end. EINVAL beyond it.
     pub(crate) fn write(&mut self, caller: &IpcCaller, offset: u64, buf: &[u8]) -> Result<usize> {
-        let to = usize::try_from(offset).ok().and_then(|o| self.data.get_mut(o..)).ok_or(Errno::EINVAL)?;
+        let to = usize::try_from(offset)
+            .ok()
+            .and_then(|o| self.data.get_mut(o..))
+            .ok_or(Errno::EINVAL)?;
         let n = to.len().min(buf.len());
         if let (Some(to), Some(from)) = (to.get_mut(..n), buf.get(..n)) {
             to.copy_from_slice(from);

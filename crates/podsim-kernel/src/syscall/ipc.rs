@@ -36,12 +36,14 @@ pub(super) fn ipc_remove(task: &Task, kind: IpcKind, id: i32) -> Result<()> {
 
 pub(super) fn shm_read(task: &Task, id: i32, offset: u64, buf: &mut [u8]) -> Result<usize> {
     let (ipc, caller) = context(task);
-    ipc.segment(id)?.with(&caller, 0o4, |segment| segment.read(&caller, offset, buf))
+    ipc.segment(id)?
+        .with(&caller, 0o4, |segment| segment.read(&caller, offset, buf))
 }
 
 pub(super) fn shm_write(task: &Task, id: i32, offset: u64, buf: &[u8]) -> Result<usize> {
     let (ipc, caller) = context(task);
-    ipc.segment(id)?.with(&caller, 0o2, |segment| segment.write(&caller, offset, buf))
+    ipc.segment(id)?
+        .with(&caller, 0o2, |segment| segment.write(&caller, offset, buf))
 }
 
 pub(super) async fn semop(task: &Task, id: i32, ops: Vec<SemOp>) -> Result<()> {
@@ -75,7 +77,8 @@ pub(super) async fn semop(task: &Task, id: i32, ops: Vec<SemOp>) -> Result<()> {
 pub(super) fn semval(task: &Task, id: i32, index: u16, set: Option<u16>) -> Result<u16> {
     let (ipc, caller) = context(task);
     let wanted = if set.is_some() { 0o2 } else { 0o4 };
-    ipc.semaphores(id)?.with(&caller, wanted, |s| s.value(&caller, index, set))
+    ipc.semaphores(id)?
+        .with(&caller, wanted, |s| s.value(&caller, index, set))
 }
 
 pub(super) async fn msgsnd(task: &Task, id: i32, message: IpcMessage, no_wait: bool) -> Result<()> {

@@ -52,13 +52,22 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 const SYSVIPC: &[Entry] = &[
     file("msg", |view| {
-        Ok(crate::ipc::proc::render_msg(&view.process.namespaces().ipc))
+        Ok(crate::ipc::proc::render_msg(
+            &view.process.namespaces().ipc,
+            &view.fs.pid_ns,
+        ))
     }),
     file("sem", |view| {
-        Ok(crate::ipc::proc::render_sem(&view.process.namespaces().ipc))
+        Ok(crate::ipc::proc::render_sem(
+            &view.process.namespaces().ipc,
+            &view.fs.pid_ns,
+        ))
     }),
     file("shm", |view| {
-        Ok(crate::ipc::proc::render_shm(&view.process.namespaces().ipc))
+        Ok(crate::ipc::proc::render_shm(
+            &view.process.namespaces().ipc,
+            &view.fs.pid_ns,
+        ))
     }),
 ];
 

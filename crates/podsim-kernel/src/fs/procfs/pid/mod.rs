@@ -61,6 +61,7 @@ const NET: &[Entry] = &[
     net_file!("arp", net::render_arp),
     net_file!("dev", net::render_dev),
     net_file!("if_inet6", net::render_if_inet6),
+    net_file!("ipv6_route", net::render_ipv6_route),
     net_file!("route", net::render_route),
     net_file!("tcp", net::render_tcp),
     net_file!("tcp6", net::render_tcp6),
