@@ -23,7 +23,7 @@ pub fn main(args: &[String]) -> i32 {
         empty = true;
         rest = tail;
     }
-    let mut environ = if empty { Vec::new() } else { sys::environ() };
+    let mut environ = if empty { Vec::new() } else { child::environ() };
     for name in opts.values('u') {
         environ.retain(|pair| key(pair) != name);
     }
@@ -59,7 +59,7 @@ fn key(pair: &str) -> &str {
 
 /// `printenv [VARIABLE]...`
 pub fn printenv(args: &[String]) -> i32 {
-    let environ = sys::environ();
+    let environ = child::environ();
     let mut out = Out::stdout();
     let names = args.get(1..).unwrap_or_default();
     if names.is_empty() {

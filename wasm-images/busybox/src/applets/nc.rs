@@ -201,7 +201,7 @@ fn listen_udp(
 /// Runs a program on a connection in the background; its exit is collected at the next connection.
 fn serve(connection: Fd, program: &[String]) -> Result<(), String> {
     use podsim_sys::{FdAction, WaitOptions, WaitTarget};
-    let mut request = child::request(program, sys::environ());
+    let mut request = child::request(program, child::environ());
     request.fd_actions = vec![
         FdAction::Dup2 {
             from: connection,
@@ -229,7 +229,7 @@ fn talk(fd: Fd, program: &[String], wait: Option<Duration>, after_eof: Option<Du
         for target in [Fd::STDIN, Fd::STDOUT, Fd::STDERR] {
             sys::dup2(fd, target, false).map_err(|error| format!("dup2: {error}"))?;
         }
-        return Ok(child::exec("nc", program, sys::environ()));
+        return Ok(child::exec("nc", program, child::environ()));
     }
     let mut buffer = [0; 16384];
     let mut input_open = true;

@@ -180,6 +180,6 @@ fn start(applet: &str, argv: &[String], fork: bool) -> i32 {
     if fork {
         child::run(applet, argv)
     } else {
-        child::exec(applet, argv, sys::environ())
+        child::exec(applet, argv, child::environ())
     }
 }

@@ -2,11 +2,19 @@
 
 use podsim_guest as sys;
 use podsim_sys::{Errno, Pid, Result, SpawnRequest, WaitOptions, WaitStatus, WaitTarget};
+use std::ffi::OsString;
+
+/// The environment, `NAME=value`; what is not UTF-8 is replaced.
+#[must_use]
+pub fn environ() -> Vec<String> {
+    let pair = |(name, value): (OsString, OsString)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy());
+    std::env::vars_os().map(pair).collect()
+}
 
 /// A variable of the environment that the program was started with.
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {
-    let found = sys::environ()
+    let found = environ()
         .into_iter()
         .find(|pair| pair.split_once('=').is_some_and(|(key, _)| key == name));
     found.and_then(|pair| pair.split_once('=').map(|(_, value)| value.to_owned()))
@@ -79,7 +87,7 @@ pub fn wait_for(pid: Pid) -> Result<WaitStatus> {
 /// Runs a program with the caller's descriptors and waits for it. As with [`exec`], a failure is told in the applet's name.
 #[must_use]
 pub fn run(applet: &str, argv: &[String]) -> i32 {
-    match sys::spawn(request(argv, sys::environ())).and_then(wait_for) {
+    match sys::spawn(request(argv, environ())).and_then(wait_for) {
         Ok(status) => status.exit_code(),
         Err(error) => {
             let program = argv.first().map_or("", String::as_str);
