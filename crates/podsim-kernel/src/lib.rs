@@ -27,6 +27,8 @@ pub mod nsproxy;
 pub mod process;
 mod syscall;
 pub mod task;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tty;
 pub mod wait_queue;
 

@@ -1,7 +1,8 @@
 //! How a call waits. Every wait of every call goes through here, so that a signal that must be handled (a fatal one
-//! too) ends it with EINTR, and `ps` shows the process as sleeping meanwhile.
+//! too) ends it with EINTR, a stop holds it, and `ps` shows the process as sleeping meanwhile.
 
 use super::Process;
+use super::deliver::{self, Verdict};
 use crate::fs::FileDescription;
 use crate::task::Task;
 use crate::tty::{self, TtyAccess};
@@ -29,18 +30,42 @@ impl Drop for Sleeping<'_> {
 }
 
 impl Task {
-    /// Waits for a future, or for a signal: EINTR. A future that is ready at once is never interrupted.
+    /// Waits for a future, or for a signal that has to be handled or kills: EINTR. A future that is ready at once is never
+    /// interrupted. A stop and its continuation happen meanwhile, without an end of the wait.
     pub async fn interruptible<F: Future>(&self, future: F) -> Result<F::Output> {
         let mut future = pin!(future);
         let mut sleeping = None;
         poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            let held = self.process.signals.stopped();
+            if !held && let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
             sleeping.get_or_insert_with(|| Sleeping::begin(&self.process));
-            self.process.signals.interrupt(cx.waker()).map(Err)
+            match deliver::check(self, cx.waker()) {
+                Verdict::Interrupted => Poll::Ready(Err(Errno::EINTR)),
+                Verdict::Stopped => Poll::Pending,
+                // Continued just now: what is waited for has not been looked at.
+                Verdict::GoOn if held => future.as_mut().poll(cx).map(Ok),
+                Verdict::GoOn => Poll::Pending,
+            }
         })
         .await
+    }
+
+    /// Job control before a read or a write: a process that was stopped for it tries again when it is continued.
+    async fn wait_for_foreground(&self, file: &FileDescription, access: TtyAccess) -> Result<()> {
+        loop {
+            match tty::check_background(self, file, access) {
+                Err(Errno::EINTR) => {}
+                result => return result,
+            }
+            poll_fn(|cx| match deliver::check(self, cx.waker()) {
+                Verdict::Interrupted => Poll::Ready(Err(Errno::EINTR)),
+                Verdict::Stopped => Poll::Pending,
+                Verdict::GoOn => Poll::Ready(Ok(())),
+            })
+            .await?;
+        }
     }
 
     /// Waits until `attempt` answers, or for a signal: EINTR. `attempt` registers the waker with what it waits for
@@ -73,7 +98,7 @@ impl Task {
 
     /// `read(2)` on an open file: job control first, then the try, then the wait.
     pub async fn read_file(&self, file: &FileDescription, buf: &mut [u8]) -> Result<usize> {
-        tty::check_background(self, file, TtyAccess::Read)?;
+        self.wait_for_foreground(file, TtyAccess::Read).await?;
         match file.try_read(buf) {
             Err(Errno::EAGAIN) if !file.flags().contains(OpenFlags::NONBLOCK) => {}
             result => return result,
@@ -85,7 +110,7 @@ impl Task {
     /// `write(2)` on an open file: job control, then all of it for a stream that may wait. What was written before a
     /// signal or an error counts. EPIPE comes with SIGPIPE.
     pub async fn write_file(&self, file: &FileDescription, buf: &[u8]) -> Result<usize> {
-        tty::check_background(self, file, TtyAccess::Write)?;
+        self.wait_for_foreground(file, TtyAccess::Write).await?;
         let whole = !file.ops().seekable() && !file.flags().contains(OpenFlags::NONBLOCK);
         let mut written = 0;
         loop {

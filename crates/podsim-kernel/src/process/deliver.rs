@@ -6,6 +6,7 @@ use crate::kernel::Kernel;
 use crate::task::Task;
 use podsim_sys::{DefaultAction, SigHandler, SigSet, Signal, SignalDelivery, WaitStatus};
 use std::sync::Arc;
+use std::task::Waker;
 
 /// The next step.
 enum Step {
@@ -17,6 +18,8 @@ enum Step {
     Die(Signal),
     /// The process is stopped now.
     Stop,
+    /// There is something to act upon; it is still pending.
+    Found,
 }
 
 /// Signals that the program itself caused come before others, SIGKILL before all.
@@ -51,8 +54,16 @@ fn catch(state: &mut SignalState, signal: Signal) -> SignalDelivery {
     }
 }
 
+/// Whether a step takes the signal that the guest or the runner has to act upon, or only finds it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Take,
+    Find,
+}
+
 impl Kernel {
-    fn signal_step(&self, process: &Arc<Process>) -> Step {
+    /// Goes through what is pending: drops what has no effect, stops, and ends at the first signal that has to be acted upon.
+    fn signal_step(&self, process: &Arc<Process>, mode: Mode) -> Step {
         // The table's lock orders this against those who send: a SIGCONT comes before a stop or after it.
         let mut table = self.table();
         let mut state = process.signals.state.lock();
@@ -64,7 +75,9 @@ impl Kernel {
                 return Step::Stop;
             }
             let Some(signal) = next(state.deliverable()) else {
-                if let Some(mask) = state.suspended_mask.take() {
+                if mode == Mode::Take
+                    && let Some(mask) = state.suspended_mask.take()
+                {
                     // sigsuspend(2) is over. What its old mask lets through is next.
                     state.set_mask(mask);
                     continue;
@@ -73,10 +86,18 @@ impl Kernel {
             };
             state.pending.remove(signal);
             match (state.action(signal).handler, signal.default_action()) {
+                (SigHandler::Catch, _) if mode == Mode::Find => {
+                    state.pending.add(signal);
+                    return Step::Found;
+                }
                 (SigHandler::Catch, _) => return Step::Deliver(catch(&mut state, signal)),
                 (SigHandler::Ignore, _) | (_, DefaultAction::Ignore | DefaultAction::Cont) => {}
                 // pid_namespaces(7): what the init has no handler for does nothing to it, also if it was blocked before.
                 _ if process.is_namespace_init() && !signal.is_unblockable() => {}
+                (_, DefaultAction::Term | DefaultAction::Core) if mode == Mode::Find => {
+                    state.pending.add(signal);
+                    return Step::Found;
+                }
                 (_, DefaultAction::Term | DefaultAction::Core) => return Step::Die(signal),
                 (_, DefaultAction::Stop) => {
                     let group = table.node_of(process).map(|node| node.group);
@@ -101,8 +122,8 @@ pub(crate) async fn take_signal(task: &Task) -> Option<SignalDelivery> {
         if !process.signals.must_look() {
             return None;
         }
-        match task.kernel.signal_step(process) {
-            Step::Nothing => return None,
+        match task.kernel.signal_step(process, Mode::Take) {
+            Step::Nothing | Step::Found => return None,
             Step::Deliver(delivery) => return Some(delivery),
             Step::Die(signal) => {
                 task.kernel.exit(process, WaitStatus::Signaled(signal));
@@ -110,5 +131,30 @@ pub(crate) async fn take_signal(task: &Task) -> Option<SignalDelivery> {
             }
             Step::Stop => process.signals.continued().await,
         }
+    }
+}
+
+/// What the signals that have come mean for a call that waits.
+pub(super) enum Verdict {
+    /// It goes on.
+    GoOn,
+    /// The process is stopped: it neither goes on nor ends.
+    Stopped,
+    /// It ends with EINTR: a handler has to run, or the process has to end.
+    Interrupted,
+}
+
+/// Looks at the signals for a call that waits; the waker is woken when there are new ones. Stopping and continuing happen
+/// in here, so that the call does not notice (signal(7): it is restarted when no handler ran).
+pub(super) fn check(task: &Task, waker: &Waker) -> Verdict {
+    let signals = &task.process.signals;
+    signals.queue.register(waker);
+    if !signals.must_stop() {
+        return Verdict::GoOn;
+    }
+    match task.kernel.signal_step(&task.process, Mode::Find) {
+        Step::Nothing => Verdict::GoOn,
+        Step::Stop => Verdict::Stopped,
+        Step::Found | Step::Deliver(_) | Step::Die(_) => Verdict::Interrupted,
     }
 }

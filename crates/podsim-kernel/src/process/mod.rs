@@ -23,6 +23,8 @@ mod send;
 pub(crate) mod signal;
 pub mod spawn;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wait;
 
 pub use cgroup::{Cgroup, CgroupStats};

@@ -26,7 +26,7 @@ fn is_ignored(state: &SignalState, process: &Process, signal: Signal, forced: bo
             let node_init = process.pid_namespace().level() == 0;
             node_init || !(forced && signal.is_unblockable())
         }
-        SigHandler::Default => signal.default_action() == DefaultAction::Ignore,
+        SigHandler::Default => matches!(signal.default_action(), DefaultAction::Ignore | DefaultAction::Cont),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::wait_queue::WaitQueue;
 use parking_lot::Mutex;
-use podsim_sys::{DefaultAction, Errno, SigAction, SigHandler, SigSet, Signal};
+use podsim_sys::{DefaultAction, SigAction, SigHandler, SigSet, Signal};
 use std::future::poll_fn;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 /// The signals of one process.
@@ -171,14 +171,10 @@ impl Signals {
         .await;
     }
 
-    /// EINTR now if something must be acted upon; otherwise the waker is woken when it must.
-    pub(crate) fn interrupt(&self, waker: &Waker) -> Poll<Errno> {
-        self.queue.register(waker);
-        if self.state.lock().must_act() {
-            Poll::Ready(Errno::EINTR)
-        } else {
-            Poll::Pending
-        }
+    /// Whether a call that waits has to look at the signals.
+    pub(crate) fn must_stop(&self) -> bool {
+        let state = self.state.lock();
+        state.must_act() || state.stopped
     }
 
     pub(crate) fn sets(&self) -> SignalSets {

@@ -47,14 +47,17 @@ pub fn check_background(task: &Task, file: &FileDescription, access: TtyAccess) 
     if !controlling.is_some_and(|mine| Arc::ptr_eq(mine, tty)) || foreground.is_none_or(|id| id == group) {
         return Ok(());
     }
-    let deaf = {
+    let (deaf, init_without_handler) = {
         let signals = task.process.signals.state.lock();
-        signals.mask.contains(signal) || signals.action(signal).handler == SigHandler::Ignore
+        let handler = signals.action(signal).handler;
+        let init = task.process.is_namespace_init() && handler == SigHandler::Default;
+        (signals.mask.contains(signal) || handler == SigHandler::Ignore, init)
     };
     match (deaf, access) {
         (true, TtyAccess::Read) => Err(Errno::EIO),
         (true, _) => Ok(()),
-        _ if table.is_orphaned(group, None) => Err(Errno::EIO),
+        // The init of a namespace cannot be stopped from inside: it would try for ever.
+        _ if init_without_handler || table.is_orphaned(group, None) => Err(Errno::EIO),
         _ => {
             table.send_to_group(group, signal);
             Err(Errno::EINTR)

@@ -10,6 +10,8 @@ pub mod job_control;
 mod line_discipline;
 mod pty;
 pub mod registry;
+#[cfg(test)]
+mod tests;
 
 pub use job_control::{TtyAccess, check_background, opened};
 pub use registry::{PtyAttributes, PtyPair, PtyRegistry};
