@@ -18,6 +18,8 @@ mod sandbox;
 mod service;
 mod stdio;
 mod user;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 pub use config::{InterfaceConfig, NativeProgram, VirtualConfig};

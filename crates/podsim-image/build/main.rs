@@ -76,7 +76,6 @@ fn compile_guests(root: &Path, out: &Path) -> Result<PathBuf> {
         "--release",
         "--target",
         WASM_TARGET,
-        "--locked",
         "--bins",
         "--manifest-path",
     ]);

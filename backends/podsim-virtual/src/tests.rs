@@ -1,0 +1,93 @@
+//! A Pod by hand: sandbox, container, exec, logs, end.
+
+use crate::{Cidr, InterfaceConfig, VirtualConfig, VirtualRuntime};
+use futures_util::{FutureExt, StreamExt};
+use podsim_cri::*;
+use podsim_sys::ManualClock;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn config() -> VirtualConfig {
+    VirtualConfig {
+        clock: Arc::new(ManualClock::new(Duration::from_secs(1_750_000_000))),
+        seed: 1,
+        hostname: "node-1".to_owned(),
+        pod_cidr: Cidr::parse("10.244.0.0/24").expect("a range"),
+        sandbox_image: "registry.k8s.io/pause:3.9".to_owned(),
+        memory: 1 << 30,
+        cpus: 2,
+        bridge: InterfaceConfig {
+            name: "cni0".to_owned(),
+            mac: None,
+            ipv4: None,
+            broadcast: Ipv4Addr::UNSPECIFIED,
+            mtu: 1500,
+            tx_queue_len: 1000,
+            carrier: true,
+        },
+        interfaces: Vec::new(),
+        resolv_conf: String::new(),
+        native: Arc::new(|_, _| async { 0 }.boxed()),
+    }
+}
+
+fn pod(name: &str) -> PodSandboxConfig {
+    PodSandboxConfig {
+        metadata: PodSandboxMetadata { name: name.to_owned(), uid: name.to_owned(), namespace: "default".to_owned(), attempt: 0 },
+        hostname: name.to_owned(),
+        namespaces: NamespaceOption { pid: NamespaceMode::Container, ..NamespaceOption::default() },
+        ..PodSandboxConfig::default()
+    }
+}
+
+fn container(command: &[&str]) -> ContainerConfig {
+    ContainerConfig {
+        metadata: ContainerMetadata { name: "main".to_owned(), attempt: 0 },
+        image: "busybox".to_owned(),
+        command: command.iter().map(|&arg| arg.to_owned()).collect(),
+        namespaces: NamespaceOption { pid: NamespaceMode::Container, ..NamespaceOption::default() },
+        ..ContainerConfig::default()
+    }
+}
+
+async fn wait_exited(runtime: &VirtualRuntime, id: &ContainerId, events: &mut ContainerEvents) -> ContainerStatus {
+    while runtime.container_status(id).await.expect("a status").state != ContainerState::Exited {
+        events.next().await;
+    }
+    runtime.container_status(id).await.expect("a status")
+}
+
+async fn log(runtime: &VirtualRuntime, id: &ContainerId) -> String {
+    let entries = runtime.container_logs(id, LogOptions { follow: true, ..LogOptions::default() }).await.expect("a log");
+    let lines = entries.map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned());
+    lines.collect::<Vec<_>>().await.concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_runs_prints_and_ends_with_its_exit_code() {
+    let runtime = VirtualRuntime::new(config()).expect("a node");
+    let mut events = runtime.get_container_events().await.expect("events");
+    let sandbox = runtime.run_pod_sandbox(pod("web")).await.expect("a sandbox");
+    let id = runtime.create_container(&sandbox, container(&["echo", "hello"])).await.expect("a container");
+    runtime.start_container(&id).await.expect("a start");
+    let status = wait_exited(&runtime, &id, &mut events).await;
+    assert_eq!((status.exit_code, status.reason.as_str()), (Some(0), "Completed"));
+    assert_eq!(log(&runtime, &id).await, "hello\n");
+    runtime.remove_pod_sandbox(&sandbox).await.expect("removed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exec_runs_beside_the_container_and_stop_kills_what_does_not_listen() {
+    let runtime = VirtualRuntime::new(config()).expect("a node");
+    let sandbox = runtime.run_pod_sandbox(pod("web")).await.expect("a sandbox");
+    let id = runtime.create_container(&sandbox, container(&["sleep", "1000"])).await.expect("a container");
+    runtime.start_container(&id).await.expect("a start");
+    let command = ["cat", "/etc/hostname", "/proc/self/comm"].map(str::to_owned);
+    let output = runtime.exec_sync(&id, &command, None).await.expect("an exec");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "web\ncat\n");
+    let missing = runtime.exec_sync(&id, &["nope".to_owned()], None).await.expect_err("no such program");
+    assert_eq!(missing.to_string(), "unable to start container process: exec: \"nope\": executable file not found in $PATH");
+    runtime.stop_container(&id, Duration::ZERO).await.expect("stopped");
+    assert_eq!(runtime.container_status(&id).await.expect("a status").exit_code, Some(137));
+}
