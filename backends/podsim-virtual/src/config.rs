@@ -8,8 +8,9 @@ use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// Runs a program that is built into the node (`kubectl`, `docker`, …) as the given process; the result is its exit code.
-pub type NativeProgram = Arc<dyn Fn(String, Task) -> Pin<Box<dyn Future<Output = u8> + Send>> + Send + Sync>;
+/// Runs a program that is built into the node (`kubectl`, `docker`, …) as the given process, whose signals it has to see to
+/// ([`podsim_sys::Syscalls::take_signal`]), and ends the process.
+pub type NativeProgram = Arc<dyn Fn(String, Task) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// What a virtual node is made from.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct VirtualConfig {
     pub bridge: InterfaceConfig,
     /// The node's other interfaces, the first of them with the default route.
     pub interfaces: Vec<InterfaceConfig>,
+    /// The node's `/etc/hosts`.
+    pub hosts: String,
     /// The node's `/etc/resolv.conf`.
     pub resolv_conf: String,
     /// Programs that are built into the node.

@@ -3,9 +3,8 @@
 use crate::config::NativeProgram;
 use podsim_cri::{Error, Result};
 use podsim_kernel::{Launcher, Program, Task};
-use podsim_sys::{Errno, SignalDelivery, Syscalls, WaitStatus};
+use podsim_sys::{Errno, Syscalls, WaitStatus};
 use podsim_wasi::{Outcome, Runtime, run};
-use std::pin::pin;
 use std::sync::Arc;
 
 /// The launcher of a virtual node.
@@ -47,27 +46,14 @@ impl Launcher for WasmLauncher {
                         Outcome::Exec => {}
                         Outcome::Ended => break,
                     },
-                    Program::Native(name) => break run_native(&native, name, &task).await,
+                    Program::Native(name) => {
+                        native(name, task.clone()).await;
+                        // One that did not end its process has nothing more to do.
+                        task.exit(WaitStatus::Exited(0));
+                        break;
+                    }
                 }
             }
         });
-    }
-}
-
-/// A native program ends when it is done, or when a signal kills its process: it is dropped then, wherever it waits.
-async fn run_native(native: &NativeProgram, name: String, task: &Task) {
-    let mut program = pin!(native(name, task.clone()));
-    loop {
-        match task.interruptible(&mut program).await {
-            Ok(code) => {
-                task.exit(WaitStatus::Exited(code));
-                return;
-            }
-            Err(_) => {
-                if task.take_signal().await == Some(SignalDelivery::Killed) {
-                    return;
-                }
-            }
-        }
     }
 }

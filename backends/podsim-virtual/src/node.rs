@@ -33,7 +33,8 @@ pub(crate) struct Node {
     ptys: Arc<PtyRegistry>,
 }
 
-/// The node's `/etc/hosts`, which Pods on the node's network see too.
+/// The usual `/etc/hosts` of a node, which Pods on the node's network see too.
+#[must_use]
 pub fn node_hosts(hostname: &str, address: Option<Ipv4Addr>) -> String {
     let own = address.map_or_else(String::new, |address| format!("{address}\t{hostname}\n"));
     format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}")
@@ -100,20 +101,14 @@ impl Node {
             mounts.mount(&root, "/dev/vda1", &mounts.root(), MountFlags::RELATIME)?;
             let cgroup = self.kernel.root_cgroup();
             SystemMounts { namespaces: initial, cgroup, ptys: &self.ptys, shm: &shm, sys: MountFlags::empty() }.mount(self, mounts)?;
-            let hosts = node_hosts(&self.config.hostname, self.address());
             mounts.mkdir_all("/etc", Mode(0o755))?;
-            mounts.write_file("/etc/hosts", hosts.as_bytes(), Mode(0o644))?;
+            mounts.write_file("/etc/hosts", self.config.hosts.as_bytes(), Mode(0o644))?;
             mounts.write_file("/etc/hostname", format!("{}\n", self.config.hostname).as_bytes(), Mode(0o644))?;
             mounts.write_file("/etc/resolv.conf", self.config.resolv_conf.as_bytes(), Mode(0o644))?;
             mounts.mkdir_all("/root", Mode(0o700))?;
             Ok(())
         };
         mount().map_err(|errno| describe("cannot mount the node's filesystems", errno))
-    }
-
-    /// The node's own address: that of its first interface.
-    fn address(&self) -> Option<Ipv4Addr> {
-        self.config.interfaces.iter().find_map(|interface| interface.ipv4).map(|(address, _)| address)
     }
 
     fn net(&self) -> &Arc<NetNamespace> {

@@ -27,8 +27,9 @@ fn config() -> VirtualConfig {
             carrier: true,
         },
         interfaces: Vec::new(),
+        hosts: String::new(),
         resolv_conf: String::new(),
-        native: Arc::new(|_, _| async { 0 }.boxed()),
+        native: Arc::new(|_, _| async {}.boxed()),
     }
 }
 

@@ -128,7 +128,7 @@ impl Runner<'_> {
         if self.node.store.api::<Pod>().delete(namespace, name, &now).is_err() {
             return Ok(()); // it was not there
         }
-        let gone = || async { self.node.is_gone(namespace, name).await };
+        let gone = || async { self.node.is_gone(namespace, name) };
         wait_for(SETTLE, gone).await.with_context(|| format!("pod {namespace}/{name} could not be removed"))
     }
 

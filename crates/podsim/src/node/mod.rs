@@ -1,0 +1,216 @@
+//! The composition root: a whole node in this process. The only place that names a backend.
+
+mod clock;
+mod config;
+
+pub(crate) use config::NodeConfig;
+
+use crate::cluster::Endpoint;
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use clock::HostClock;
+use config::UtsMode;
+use futures_util::FutureExt;
+use k8s_openapi::api::core::v1::Pod;
+use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
+use podsim_cri::{ExecSession, UtsNamespace};
+use podsim_kubelet::{Kubelet, KubeletConfig, NodeController, Scheduler};
+use podsim_store::{DeleteOptions, Selectors, Store};
+use podsim_sys::Clock;
+use podsim_virtual::{NativeProgram, VirtualConfig, VirtualRuntime, node_hosts};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+/// How long a node may be silent before it counts as lost (`node-monitor-grace-period` of kube-controller-manager).
+const NODE_GRACE: Duration = Duration::from_secs(50);
+/// How long the API's connections have to end.
+const SERVER_GRACE: Duration = Duration::from_secs(1);
+
+/// A node in this process: kernel and runtime, store, kubelet, scheduler, and the API in front.
+pub(crate) struct Node {
+    /// The objects.
+    pub(crate) store: Store,
+    /// What runs the containers.
+    pub(crate) runtime: VirtualRuntime,
+    /// Where the API is.
+    endpoint: Endpoint,
+    stop_requested: watch::Receiver<bool>,
+    stop_server: Option<oneshot::Sender<()>>,
+    server: Option<tokio::task::JoinHandle<()>>,
+    tasks: JoinSet<()>,
+}
+
+/// What the API server may do with the node.
+struct Access {
+    runtime: VirtualRuntime,
+    kubelet: Arc<Kubelet>,
+    stop: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl NodeAccess for Access {
+    async fn exec(&self, request: NodeExec) -> podsim_cri::Result<ExecSession> {
+        let login_shell = || vec!["sh".to_owned(), "-l".to_owned()];
+        let command = if request.command.is_empty() { login_shell() } else { request.command };
+        self.runtime.exec_on_node(&command, request.tty, request.stdin, request.winsize)
+    }
+
+    fn partitioned(&self) -> bool {
+        self.kubelet.is_partitioned()
+    }
+
+    fn set_partitioned(&self, partitioned: bool) {
+        self.kubelet.set_partitioned(partitioned);
+    }
+
+    fn shutdown(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Node {
+    /// Boots a node.
+    pub(crate) async fn start(config: &NodeConfig) -> Result<Self> {
+        let clock: Arc<dyn Clock> = HostClock::start().context("cannot start the clock")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen on 127.0.0.1")?;
+        let endpoint = Endpoint {
+            name: config.name.clone(),
+            address: listener.local_addr()?,
+            token: format!("{:016x}{:016x}", random()?, random()?),
+            pid: std::process::id(),
+        };
+        let addresses = config.addresses()?;
+        let hosts = node_hosts(&config.name, addresses.first().copied());
+        let runtime = boot(config, clock.clone(), endpoint.clone(), hosts.clone())?;
+        let mut seed = random()?;
+        let store = Store::new(clock.clone(), move || split_mix(&mut seed));
+        let kubelet = Arc::new(Kubelet::new(
+            kubelet_config(config, &addresses, hosts),
+            store.clone(),
+            Arc::new(runtime.clone()),
+            Arc::new(runtime.clone()),
+            clock,
+        ));
+        let (stop, stop_requested) = watch::channel(false);
+        let access = Access { runtime: runtime.clone(), kubelet: kubelet.clone(), stop };
+        let server = ApiServer::new(Config {
+            store: store.clone(),
+            runtime: Arc::new(runtime.clone()),
+            images: Arc::new(runtime.clone()),
+            node: Arc::new(access),
+            token: endpoint.token.clone(),
+        });
+        let (stop_server, stopped) = oneshot::channel();
+        let server = tokio::spawn(async move {
+            if let Err(error) = server.serve(listener, stopped.map(|_| ())).await {
+                tracing::error!("the API server has ended: {error}");
+            }
+        });
+        let mut tasks = JoinSet::new();
+        let (scheduler, controller) = (Scheduler::new(store.clone()), NodeController::new(store.clone(), NODE_GRACE));
+        tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
+        tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
+        tasks.spawn(async move { complain("node controller", controller.run().await) });
+        Ok(Self { store, runtime, endpoint, stop_requested, stop_server: Some(stop_server), server: Some(server), tasks })
+    }
+
+    /// Where the API is.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Ends when somebody has asked the node to end.
+    pub(crate) async fn stop_requested(&self) {
+        let mut requested = self.stop_requested.clone();
+        // The sender lives as long as the server, which lives as long as the node.
+        let _ = requested.wait_for(|stop| *stop).await;
+    }
+
+    /// Whether a Pod is gone from the store.
+    pub(crate) fn is_gone(&self, namespace: &str, name: &str) -> bool {
+        self.store.api::<Pod>().get(namespace, name).is_err()
+    }
+
+    /// Kills the Pods that are left and ends the node. (As a machine that is switched off: with no grace,
+    /// the kubelet's default for `shutdownGracePeriod`.)
+    pub(crate) async fn shutdown(mut self) {
+        let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+        for pod in self.store.api::<Pod>().list(None, &Selectors::default()).unwrap_or_default() {
+            let (namespace, name) = (pod.metadata.namespace.unwrap_or_default(), pod.metadata.name.unwrap_or_default());
+            // It may be gone by now.
+            let _ = self.store.api::<Pod>().delete(&namespace, &name, &now);
+        }
+        if let Some(stop) = self.stop_server.take() {
+            let _ = stop.send(());
+        }
+        if let Some(server) = self.server.take() {
+            let _ = tokio::time::timeout(SERVER_GRACE, server).await;
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+fn complain<E: std::fmt::Display>(who: &str, result: Result<(), E>) {
+    if let Err(error) = result {
+        tracing::error!("the {who} has ended: {error}");
+    }
+}
+
+fn boot(config: &NodeConfig, clock: Arc<dyn Clock>, endpoint: Endpoint, hosts: String) -> Result<VirtualRuntime> {
+    let native: NativeProgram = Arc::new(move |name, task| {
+        let endpoint = endpoint.clone();
+        async move { crate::programs::run(&name, task, endpoint).await }.boxed()
+    });
+    let resolv_conf: String = config.nameservers.iter().map(|server| format!("nameserver {server}\n")).collect();
+    Ok(VirtualRuntime::new(VirtualConfig {
+        clock,
+        seed: random()?,
+        hostname: config.name.clone(),
+        pod_cidr: config.cidr()?,
+        sandbox_image: config.sandbox_image.clone(),
+        memory: config.memory_mib << 20,
+        cpus: config.cpus,
+        bridge: config.bridge()?,
+        interfaces: config.other_interfaces()?,
+        hosts,
+        resolv_conf,
+        native,
+    })?)
+}
+
+fn kubelet_config(config: &NodeConfig, addresses: &[Ipv4Addr], node_hosts: String) -> KubeletConfig {
+    KubeletConfig {
+        node_name: config.name.clone(),
+        addresses: addresses.iter().copied().map(IpAddr::V4).collect(),
+        pod_cidr: config.pod_cidr.clone(),
+        uts: match config.uts_namespace {
+            UtsMode::Container => UtsNamespace::Container,
+            UtsMode::Pod => UtsNamespace::Pod,
+        },
+        node_hosts,
+        cpus: config.cpus,
+        memory: config.memory_mib << 20,
+        ..KubeletConfig::default()
+    }
+}
+
+fn random() -> Result<u64> {
+    let mut bytes = [0; 8];
+    SysRng.try_fill_bytes(&mut bytes).context("the system has no random numbers")?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// SplitMix64 (Steele, Lea, Flood): from one random number to many, for uids and name suffixes.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
