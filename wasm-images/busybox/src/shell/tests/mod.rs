@@ -1,0 +1,3 @@
+//! Tables over the pure parts of the shell.
+
+mod parser;
