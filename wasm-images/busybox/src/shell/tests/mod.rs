@@ -1,3 +1,5 @@
 //! Tables over the pure parts of the shell.
 
+mod arith;
+mod expand;
 mod parser;
