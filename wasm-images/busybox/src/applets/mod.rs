@@ -46,9 +46,12 @@ const fn applet(name: &'static str, run: fn(&[String]) -> i32, usage: &'static s
     }
 }
 
+const SHELL_USAGE: &str = "[-il] [-|+Cabefmnuvx] [-|+o OPT]... [-c 'SCRIPT' [ARG0 ARGS] | FILE ARGS | -s ARGS]";
+
 /// Every applet, sorted by name.
 pub static APPLETS: &[Applet] = &[
     applet("arch", hostname::uname, "", "Print system architecture"),
+    applet("ash", crate::shell::main, SHELL_USAGE, "Unix shell interpreter"),
     applet("cat", cat::main, "[-nbvteA] [FILE]...", "Print FILEs to stdout"),
     applet("echo", echo::main, "[-neE] [ARG]...", "Print ARGs to stdout"),
     applet("egrep", grep::main, "PATTERN [FILE]...", "grep -E"),
@@ -176,6 +179,7 @@ pub static APPLETS: &[Applet] = &[
         "[-ne] [-A inet[6]] [{add|del} [-net|-host] TARGET [netmask MASK] [gw GATEWAY] [metric N] [dev IFACE]]",
         "Show or edit kernel routing tables",
     ),
+    applet("sh", crate::shell::main, SHELL_USAGE, "Unix shell interpreter"),
     applet(
         "sleep",
         sleep::main,

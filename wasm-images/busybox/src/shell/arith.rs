@@ -13,7 +13,15 @@ const MAX_DEPTH: u32 = 60;
 
 /// Evaluates an expression; an empty one is 0.
 pub(crate) fn evaluate(text: &str, variables: &mut dyn Variables) -> Result<i64, String> {
-    Evaluator { text: text.as_bytes(), pos: 0, variables, skip: 0, depth: 0, chain: Vec::new() }.whole()
+    Evaluator {
+        text: text.as_bytes(),
+        pos: 0,
+        variables,
+        skip: 0,
+        depth: 0,
+        chain: Vec::new(),
+    }
+    .whole()
 }
 
 struct Evaluator<'a> {
@@ -36,7 +44,11 @@ struct Operand {
 }
 
 fn number(value: i64) -> Operand {
-    Operand { value, variable: None, lazy: false }
+    Operand {
+        value,
+        variable: None,
+        lazy: false,
+    }
 }
 
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -78,7 +90,11 @@ impl Evaluator<'_> {
             return Ok(0);
         }
         let value = self.comma()?;
-        if self.pos == self.text.len() { Ok(value) } else { syntax() }
+        if self.pos == self.text.len() {
+            Ok(value)
+        } else {
+            syntax()
+        }
     }
 
     fn blanks(&mut self) {
@@ -102,7 +118,11 @@ impl Evaluator<'_> {
 
     fn deeper(&mut self) -> Result<()> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH { Err("expression nested too deep".to_owned()) } else { Ok(()) }
+        if self.depth > MAX_DEPTH {
+            Err("expression nested too deep".to_owned())
+        } else {
+            Ok(())
+        }
     }
 
     fn comma(&mut self) -> Result<i64> {
@@ -116,7 +136,10 @@ impl Evaluator<'_> {
     fn assignment(&mut self) -> Result<i64> {
         self.deeper()?;
         let left = self.conditional()?;
-        let operator = ASSIGNMENTS.iter().copied().find(|op| self.rest().starts_with(op.as_bytes()));
+        let operator = ASSIGNMENTS
+            .iter()
+            .copied()
+            .find(|op| self.rest().starts_with(op.as_bytes()));
         let value = match (operator, &left.variable) {
             (Some("="), _) if self.rest().starts_with(b"==") => syntax(),
             (Some(operator), Some(name)) => {
@@ -166,7 +189,8 @@ impl Evaluator<'_> {
         let mut left = self.unary()?;
         loop {
             let rest = self.rest();
-            let Some((operator, strength)) = BINARY.iter().copied().find(|(op, _)| rest.starts_with(op.as_bytes())) else {
+            let Some((operator, strength)) = BINARY.iter().copied().find(|(op, _)| rest.starts_with(op.as_bytes()))
+            else {
                 return Ok(left);
             };
             // `a += b` is the assignment's business.
@@ -265,7 +289,11 @@ impl Evaluator<'_> {
                     return self.step(name, delta).map(|(old, _)| number(old));
                 }
             }
-            return Ok(Operand { value: 0, variable: Some(name), lazy: true });
+            return Ok(Operand {
+                value: 0,
+                variable: Some(name),
+                lazy: true,
+            });
         }
         self.literal().map(number)
     }
@@ -295,7 +323,9 @@ impl Evaluator<'_> {
         if self.skip > 0 {
             return Ok(0);
         }
-        let Some(text) = self.variables.value(name)? else { return Ok(0) };
+        let Some(text) = self.variables.value(name)? else {
+            return Ok(0);
+        };
         if self.chain.iter().any(|n| n == name) || self.chain.len() > 16 {
             return Err("expression recursion loop detected".to_owned());
         }
@@ -317,7 +347,11 @@ impl Evaluator<'_> {
     }
 
     fn store(&mut self, name: &str, value: i64) -> Result<()> {
-        if self.skip > 0 { Ok(()) } else { self.variables.assign(name, value) }
+        if self.skip > 0 {
+            Ok(())
+        } else {
+            self.variables.assign(name, value)
+        }
     }
 
     fn name(&mut self) -> Option<String> {
@@ -325,7 +359,10 @@ impl Evaluator<'_> {
         if !rest.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_') {
             return None;
         }
-        let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+        let len = rest
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+            .count();
         let name = rest.get(..len).map(|n| String::from_utf8_lossy(n).into_owned());
         self.pos += len;
         self.blanks();
@@ -335,8 +372,14 @@ impl Evaluator<'_> {
     /// `12`, `0x1f`, `017`, `2#101`.
     fn literal(&mut self) -> Result<i64> {
         let rest = self.rest();
-        let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'#' | b'_' | b'@')).count();
-        let text = rest.get(..len).map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
+        let len = rest
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'#' | b'_' | b'@'))
+            .count();
+        let text = rest
+            .get(..len)
+            .map(|n| String::from_utf8_lossy(n).into_owned())
+            .unwrap_or_default();
         let value = parse_number(&text).ok_or(()).or_else(|()| syntax())?;
         self.pos += len;
         self.blanks();

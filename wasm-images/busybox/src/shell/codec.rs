@@ -84,7 +84,9 @@ impl<K: Codec + Ord, V: Codec> Codec for BTreeMap<K, V> {
         }
     }
     fn get(input: &mut Input<'_>) -> Option<Self> {
-        (0..u32::get(input)?).map(|_| Some((K::get(input)?, V::get(input)?))).collect()
+        (0..u32::get(input)?)
+            .map(|_| Some((K::get(input)?, V::get(input)?)))
+            .collect()
     }
 }
 

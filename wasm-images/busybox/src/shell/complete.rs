@@ -31,7 +31,10 @@ pub(crate) fn complete(shell: &mut Shell, line: &[char], cursor: usize) -> Compl
     };
     found.sort();
     found.dedup();
-    Completion { start, candidates: found }
+    Completion {
+        start,
+        candidates: found,
+    }
 }
 
 /// Where the word before the cursor begins: after the last blank or operator that is not protected.
@@ -79,7 +82,13 @@ fn quote(name: &str) -> String {
 }
 
 fn variables(shell: &Shell, prefix: &str) -> Vec<String> {
-    shell.vars.map().keys().filter(|name| name.starts_with(prefix)).map(|name| format!("${name}")).collect()
+    shell
+        .vars
+        .map()
+        .keys()
+        .filter(|name| name.starts_with(prefix))
+        .map(|name| format!("${name}"))
+        .collect()
 }
 
 fn commands(shell: &mut Shell, prefix: &str) -> Vec<String> {
@@ -121,15 +130,25 @@ fn files(shell: &mut Shell, prefix: &str, executable: bool) -> Vec<String> {
         if executable && !is_directory && sys::faccessat(Fd::CWD, &path, Access::EXEC).is_err() {
             continue;
         }
-        let typed = if directory.starts_with("~/") { format!("~/{}", quote(directory.get(2..).unwrap_or(""))) } else { quote(&directory) };
-        out.push(format!("{typed}{}{}", quote(&entry), if is_directory { "/" } else { "" }));
+        let typed = if directory.starts_with("~/") {
+            format!("~/{}", quote(directory.get(2..).unwrap_or("")))
+        } else {
+            quote(&directory)
+        };
+        out.push(format!(
+            "{typed}{}{}",
+            quote(&entry),
+            if is_directory { "/" } else { "" }
+        ));
     }
     out
 }
 
 /// What all candidates begin with.
 pub(crate) fn common_prefix(candidates: &[String]) -> String {
-    let Some(first) = candidates.first() else { return String::new() };
+    let Some(first) = candidates.first() else {
+        return String::new();
+    };
     let mut prefix = first.as_str();
     for candidate in candidates {
         while !candidate.starts_with(prefix) {
@@ -174,7 +193,14 @@ mod tests {
 
     #[test]
     fn the_word_before_the_cursor_is_found() {
-        for (line, want) in [("ls fo", 3), ("ls \"a b", 3), ("ls a\\ b", 3), ("a|b", 2), ("", 0), ("x >f", 3)] {
+        for (line, want) in [
+            ("ls fo", 3),
+            ("ls \"a b", 3),
+            ("ls a\\ b", 3),
+            ("a|b", 2),
+            ("", 0),
+            ("x >f", 3),
+        ] {
             let chars: Vec<char> = line.chars().collect();
             assert_eq!(word_start(&chars), want, "{line}");
         }

@@ -39,9 +39,15 @@ impl Shell {
 
     fn wait_for(&mut self, job: &mut Job) {
         let stoppable = job.group.is_some();
-        let options = if stoppable { WaitOptions::UNTRACED } else { WaitOptions::empty() };
+        let options = if stoppable {
+            WaitOptions::UNTRACED
+        } else {
+            WaitOptions::empty()
+        };
         while job.state() == State::Running {
-            let Some(next) = job.processes.iter().find(|p| p.status.is_none()).map(|p| p.pid) else { return };
+            let Some(next) = job.processes.iter().find(|p| p.status.is_none()).map(|p| p.pid) else {
+                return;
+            };
             let target = match job.group {
                 Some(group) => WaitTarget::Group(group),
                 None => WaitTarget::Pid(next),
@@ -72,7 +78,9 @@ impl Shell {
 
     /// Says by which signal a foreground job was killed; SIGINT and SIGPIPE are nothing to talk about.
     fn tell_signal(&mut self, job: &Job) {
-        let Some(status @ WaitStatus::Signaled(signal)) = job.processes.last().and_then(|p| p.status) else { return };
+        let Some(status @ WaitStatus::Signaled(signal)) = job.processes.last().and_then(|p| p.status) else {
+            return;
+        };
         if signal == Signal::INT || signal == Signal::PIPE || job.inline_status.is_some() {
             return;
         }
@@ -135,7 +143,11 @@ impl Shell {
         if let Some(signal) = self.trap_pending() {
             return Some(128 + i32::from(signal.number()));
         }
-        let options = if self.job_control() { WaitOptions::UNTRACED } else { WaitOptions::empty() };
+        let options = if self.job_control() {
+            WaitOptions::UNTRACED
+        } else {
+            WaitOptions::empty()
+        };
         match sys::wait(WaitTarget::Any, options) {
             Ok(Some((pid, status))) => self.jobs.note(pid, status),
             Ok(None) | Err(Errno::EINTR) => {}
@@ -150,7 +162,8 @@ impl Shell {
                 if gone.is_empty() {
                     return Some(127);
                 }
-                gone.into_iter().for_each(|pid| self.jobs.note(pid, WaitStatus::Exited(127)));
+                gone.into_iter()
+                    .for_each(|pid| self.jobs.note(pid, WaitStatus::Exited(127)));
             }
         }
         None

@@ -31,7 +31,11 @@ fn put(node: &Node, out: &mut String) {
         Node::Background { body } => around("", body, " &", out),
         Node::Subshell { body } => around("(", body, ")", out),
         Node::Group { body } => around("{ ", body, "; }", out),
-        Node::If { condition, then, otherwise } => {
+        Node::If {
+            condition,
+            then,
+            otherwise,
+        } => {
             around("if ", condition, "; then ", out);
             put(then, out);
             if let Some(otherwise) = otherwise {
@@ -85,7 +89,11 @@ fn simple(command: &SimpleCommand, out: &mut String) {
         if out.len() > start {
             out.push(' ');
         }
-        out.push_str(&format!("{}{}=", assignment.name, if assignment.append { "+" } else { "" }));
+        out.push_str(&format!(
+            "{}{}=",
+            assignment.name,
+            if assignment.append { "+" } else { "" }
+        ));
         parts(&assignment.value.parts, out);
     }
     for word in &command.words {
@@ -112,7 +120,10 @@ fn parts(all: &[Part], out: &mut String) {
                 parts(inner, out);
                 out.push('"');
             }
-            Part::Param { name, op: ParamOp::Plain {} } => out.push_str(&format!("${name}")),
+            Part::Param {
+                name,
+                op: ParamOp::Plain {},
+            } => out.push_str(&format!("${name}")),
             Part::Param { name, .. } => out.push_str(&format!("${{{name}...}}")),
             Part::Command { .. } => out.push_str("$(...)"),
             Part::Arith { .. } => out.push_str("$((...))"),
@@ -126,7 +137,11 @@ fn redirect(redirect: &Redirect, out: &mut String) {
         RedirectKind::Write { target, clobber } => (if *clobber { ">|" } else { ">" }, 1, Some(target)),
         RedirectKind::Append { target } => (">>", 1, Some(target)),
         RedirectKind::ReadWrite { target } => ("<>", 0, Some(target)),
-        RedirectKind::Duplicate { target } => (if redirect.fd == 0 { "<&" } else { ">&" }, redirect.fd.min(1), Some(target)),
+        RedirectKind::Duplicate { target } => (
+            if redirect.fd == 0 { "<&" } else { ">&" },
+            redirect.fd.min(1),
+            Some(target),
+        ),
         RedirectKind::WriteBoth { target } => ("&>", 1, Some(target)),
         RedirectKind::HereDoc { .. } => ("<<...", 0, None),
     };

@@ -18,7 +18,10 @@ pub(crate) struct Effects {
 pub(crate) fn of_command(command: &SimpleCommand, nounset: bool) -> Effects {
     let mut effects = Effects::default();
     command.words.iter().for_each(|w| word(w, nounset, &mut effects));
-    command.assignments.iter().for_each(|a| word(&a.value, nounset, &mut effects));
+    command
+        .assignments
+        .iter()
+        .for_each(|a| word(&a.value, nounset, &mut effects));
     for redirect in &command.redirects {
         use super::ast::RedirectKind as R;
         match &redirect.kind {

@@ -59,7 +59,11 @@ impl Shell {
                 Ok(status)
             }
             Node::Group { body } => self.run(body, tail),
-            Node::If { condition, then, otherwise } => {
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 if self.condition(condition)? == 0 {
                     self.run(then, tail)
                 } else if let Some(otherwise) = otherwise {
@@ -69,7 +73,12 @@ impl Shell {
                 }
             }
             Node::While { until, condition, body } => self.while_loop(*until, condition, body),
-            Node::For { name, words, body, line } => self.for_loop(name, words.as_deref(), body, *line),
+            Node::For {
+                name,
+                words,
+                body,
+                line,
+            } => self.for_loop(name, words.as_deref(), body, *line),
             Node::Case { word, arms, line } => self.case(word, arms, *line, tail),
             Node::Function { name, body } => {
                 self.functions.insert(name.clone(), body.clone());
@@ -259,7 +268,9 @@ impl Shell {
         self.options.set(Opt::Xtrace, false);
         let mut line = self.expand_prompt_text(&ps4);
         self.options.set(Opt::Xtrace, true);
-        let assigned = assigned.iter().map(|(name, value)| format!("{name}={}", trace_quoted(value)));
+        let assigned = assigned
+            .iter()
+            .map(|(name, value)| format!("{name}={}", trace_quoted(value)));
         let all: Vec<String> = assigned.chain(words.iter().map(|word| trace_quoted(word))).collect();
         line.push_str(&all.join(" "));
         line.push('\n');

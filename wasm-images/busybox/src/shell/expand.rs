@@ -36,7 +36,10 @@ struct Context {
     splits: bool,
 }
 
-const PLAIN: Context = Context { quoted: false, splits: false };
+const PLAIN: Context = Context {
+    quoted: false,
+    splits: false,
+};
 
 /// Where a tilde may stand.
 #[derive(Clone, Copy, PartialEq)]
@@ -131,7 +134,16 @@ fn parts<H: Host>(
                 if inner.is_empty() {
                     out.quoted("");
                 }
-                parts(host, inner, Context { quoted: true, splits: false }, None, out)?;
+                parts(
+                    host,
+                    inner,
+                    Context {
+                        quoted: true,
+                        splits: false,
+                    },
+                    None,
+                    out,
+                )?;
             }
             Part::Param { name, op } => parameter(host, name, op, context, out)?,
             Part::Command { body } => {
@@ -162,10 +174,10 @@ fn tildes<'t, H: Host>(
     let mut rest = text;
     let mut may_begin = first;
     loop {
-        if may_begin
-            && let Some(after) = rest.strip_prefix('~')
-        {
-            let end = after.find(|c| c == '/' || (c == ':' && tilde == Tilde::Assignment)).unwrap_or(after.len());
+        if may_begin && let Some(after) = rest.strip_prefix('~') {
+            let end = after
+                .find(|c| c == '/' || (c == ':' && tilde == Tilde::Assignment))
+                .unwrap_or(after.len());
             let (user, tail) = after.split_at(end);
             // `~$x` and `~"x"` are no prefixes: what follows must be known here.
             if (!tail.is_empty() || last)
@@ -218,20 +230,17 @@ fn value_of<H: Host>(host: &mut H, name: &str) -> Value {
     }
 }
 
-fn parameter<H: Host>(
-    host: &mut H,
-    name: &str,
-    op: &ParamOp,
-    context: Context,
-    out: &mut Fields,
-) -> Result<(), Flow> {
+fn parameter<H: Host>(host: &mut H, name: &str, op: &ParamOp, context: Context, out: &mut Fields) -> Result<(), Flow> {
     let value = value_of(host, name);
     let empty = |colon: bool| match &value {
         Value::Unset => true,
         Value::One(text) => colon && text.is_empty(),
         Value::All(all) => all.is_empty() || (colon && all.iter().all(String::is_empty)),
     };
-    let inner = Context { splits: true, ..context };
+    let inner = Context {
+        splits: true,
+        ..context
+    };
     match op {
         ParamOp::Default { colon, word } if empty(*colon) => {
             return parts(host, &word.parts, inner, Some(Tilde::First), out);
@@ -296,7 +305,9 @@ fn parameter<H: Host>(
         ParamOp::Replace { all, pattern, with } => {
             let pattern = as_pattern(host, pattern)?.pattern;
             let with = quoted_word(host, with, context)?;
-            return change(value, name, context, out, |text| pattern::replace(text, &pattern, &with, *all));
+            return change(value, name, context, out, |text| {
+                pattern::replace(text, &pattern, &with, *all)
+            });
         }
     }
     match value {
@@ -331,7 +342,16 @@ fn change(
 fn quoted_word<H: Host>(host: &mut H, word: &Word, context: Context) -> Result<String, Flow> {
     let ifs = host.parameter("IFS").unwrap_or_else(|| " \t\n".to_owned());
     let mut out = Fields::new(ifs, false);
-    parts(host, &word.parts, Context { splits: false, ..context }, Some(Tilde::First), &mut out)?;
+    parts(
+        host,
+        &word.parts,
+        Context {
+            splits: false,
+            ..context
+        },
+        Some(Tilde::First),
+        &mut out,
+    )?;
     Ok(out.single().text)
 }
 
@@ -387,7 +407,16 @@ pub(crate) fn arithmetic<H: Host>(host: &mut H, expr: &Word) -> Result<i64, Flow
         [Part::Literal { text }] => text.clone(),
         all => {
             let mut out = Fields::new(" ".to_owned(), false);
-            parts(host, all, Context { quoted: true, splits: false }, None, &mut out)?;
+            parts(
+                host,
+                all,
+                Context {
+                    quoted: true,
+                    splits: false,
+                },
+                None,
+                &mut out,
+            )?;
             out.single().text
         }
     };

@@ -23,7 +23,13 @@ pub(crate) struct Fields {
 
 impl Fields {
     pub(crate) fn new(ifs: String, split: bool) -> Self {
-        Self { ifs, split, done: Vec::new(), current: None, after_blank: false }
+        Self {
+            ifs,
+            split,
+            done: Vec::new(),
+            current: None,
+            after_blank: false,
+        }
     }
 
     fn current(&mut self) -> &mut Field {

@@ -19,7 +19,10 @@ pub(crate) fn glob(pattern: &str, directory: &mut dyn Directory) -> Vec<String> 
     while let Some(component) = components.next() {
         let last = components.peek().is_none();
         if pattern::is_special(component) {
-            found = found.iter().flat_map(|base| matching(base, component, directory)).collect();
+            found = found
+                .iter()
+                .flat_map(|base| matching(base, component, directory))
+                .collect();
             certain = true;
         } else {
             let name = pattern::unescape(component);

@@ -130,7 +130,11 @@ impl Host for Shell {
 
 impl Shell {
     fn unset_message(&self) -> &'static str {
-        if self.bash { "unbound variable" } else { "parameter not set" }
+        if self.bash {
+            "unbound variable"
+        } else {
+            "parameter not set"
+        }
     }
 
     /// `$RANDOM`: 0 to 32767 (ash's generator is not promised to be any certain one; this is a linear congruential one).

@@ -21,7 +21,11 @@ pub(crate) fn run(shell: &mut Shell) -> Status {
 }
 
 fn command_loop(shell: &mut Shell) -> Status {
-    let mut text = Text { line: 1, more: true, ..Text::default() };
+    let mut text = Text {
+        line: 1,
+        more: true,
+        ..Text::default()
+    };
     let mut ends = 0;
     loop {
         shell.notify();
@@ -51,7 +55,11 @@ fn command_loop(shell: &mut Shell) -> Status {
                     shell.warn("\nUse \"exit\" to leave shell.\n");
                     continue;
                 }
-                let stopped = shell.jobs.list.iter().any(|job| matches!(job.state(), State::Stopped(_)));
+                let stopped = shell
+                    .jobs
+                    .list
+                    .iter()
+                    .any(|job| matches!(job.state(), State::Stopped(_)));
                 if stopped && !shell.warned_of_jobs {
                     shell.warned_of_jobs = true;
                     shell.warn("\nYou have stopped jobs.\n");
@@ -126,7 +134,9 @@ fn remember(shell: &mut Shell, line: &str) {
 }
 
 fn load_history(shell: &mut Shell) {
-    let Some(bytes) = shell.vars.get("HISTFILE").and_then(|file| sys::read_file(file).ok()) else { return };
+    let Some(bytes) = shell.vars.get("HISTFILE").and_then(|file| sys::read_file(file).ok()) else {
+        return;
+    };
     let text = text::from_bytes(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     let start = lines.len().saturating_sub(MAX_HISTORY);
@@ -134,7 +144,9 @@ fn load_history(shell: &mut Shell) {
 }
 
 fn save_history(shell: &mut Shell) {
-    let Some(file) = shell.vars.get("HISTFILE").filter(|f| !f.is_empty()) else { return };
+    let Some(file) = shell.vars.get("HISTFILE").filter(|f| !f.is_empty()) else {
+        return;
+    };
     let flags = sys::OpenFlags::WRONLY | sys::OpenFlags::CREAT | sys::OpenFlags::TRUNC;
     // A history that cannot be written is no reason to fail.
     if let Ok(fd) = sys::open(file, flags) {

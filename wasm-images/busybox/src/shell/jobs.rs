@@ -52,7 +52,9 @@ impl Job {
     /// The last process' exit code.
     pub(crate) fn exit_code(&self, pipefail: bool) -> i32 {
         let code = |p: &Process| p.status.map_or(0, WaitStatus::exit_code);
-        let last = self.inline_status.unwrap_or_else(|| self.processes.last().map_or(0, code));
+        let last = self
+            .inline_status
+            .unwrap_or_else(|| self.processes.last().map_or(0, code));
         if !pipefail || last != 0 {
             return last;
         }
@@ -62,15 +64,25 @@ impl Job {
 
     /// Notes what happened to one of its processes; `false` if it is not one of them.
     pub(crate) fn note(&mut self, pid: Pid, status: WaitStatus) -> bool {
-        let Some(process) = self.processes.iter_mut().find(|p| p.pid == pid) else { return false };
-        process.status = if status == WaitStatus::Continued { None } else { Some(status) };
+        let Some(process) = self.processes.iter_mut().find(|p| p.pid == pid) else {
+            return false;
+        };
+        process.status = if status == WaitStatus::Continued {
+            None
+        } else {
+            Some(status)
+        };
         self.changed = true;
         true
     }
 
     /// The command line.
     pub(crate) fn text(&self) -> String {
-        self.processes.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join(" | ")
+        self.processes
+            .iter()
+            .map(|p| p.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" | ")
     }
 
     fn state_text(&self) -> String {
@@ -196,7 +208,10 @@ impl Jobs {
     /// Notes what happened to a process.
     pub(crate) fn note(&mut self, pid: Pid, status: WaitStatus) {
         let stopped = matches!(status, WaitStatus::Stopped(_));
-        let number = self.list.iter_mut().find_map(|job| job.note(pid, status).then_some(job.number));
+        let number = self
+            .list
+            .iter_mut()
+            .find_map(|job| job.note(pid, status).then_some(job.number));
         if let Some(number) = number.filter(|_| stopped) {
             self.make_current(number);
         }
@@ -206,7 +221,11 @@ impl Jobs {
     pub(crate) fn find(&self, word: &str) -> Option<usize> {
         let Some(spec) = word.strip_prefix('%') else {
             let pid = Pid(word.parse().ok()?);
-            return self.list.iter().find(|j| j.processes.iter().any(|p| p.pid == pid)).map(|j| j.number);
+            return self
+                .list
+                .iter()
+                .find(|j| j.processes.iter().any(|p| p.pid == pid))
+                .map(|j| j.number);
         };
         match spec {
             "" | "%" | "+" => self.current(),
@@ -239,7 +258,12 @@ impl Jobs {
 
     /// Forgets the jobs that have ended.
     pub(crate) fn forget_done(&mut self) {
-        let done: Vec<usize> = self.list.iter().filter(|j| j.state() == State::Done).map(|j| j.number).collect();
+        let done: Vec<usize> = self
+            .list
+            .iter()
+            .filter(|j| j.state() == State::Done)
+            .map(|j| j.number)
+            .collect();
         for number in done {
             self.remove(number);
         }

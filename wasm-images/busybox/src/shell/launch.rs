@@ -65,7 +65,9 @@ impl Shell {
                 "" => name.to_owned(),
                 _ => format!("{directory}/{name}"),
             };
-            let Ok(stat) = sys::fstatat(Fd::CWD, &candidate, true) else { continue };
+            let Ok(stat) = sys::fstatat(Fd::CWD, &candidate, true) else {
+                continue;
+            };
             if stat.file_type != FileType::Regular {
                 continue;
             }
@@ -98,7 +100,8 @@ impl Shell {
                     return Err(Failure::CannotRun(Errno::ENOEXEC));
                 }
                 let argv = script_argv(path, &argv);
-                self.spawn("/proc/self/exe", argv, environment, actions, placement).map_err(Failure::CannotRun)
+                self.spawn("/proc/self/exe", argv, environment, actions, placement)
+                    .map_err(Failure::CannotRun)
             }
             Err(errno) => Err(failure(errno)),
             Ok(pid) => Ok(pid),
@@ -161,7 +164,9 @@ impl Shell {
         }
         let errno = match sys::execve(path, argv.clone(), environment.clone()) {
             Err(Errno::ENOEXEC) if !is_binary(path) => {
-                sys::execve("/proc/self/exe", script_argv(path, &argv), environment).err().unwrap_or(Errno::ENOEXEC)
+                sys::execve("/proc/self/exe", script_argv(path, &argv), environment)
+                    .err()
+                    .unwrap_or(Errno::ENOEXEC)
             }
             Err(errno) => errno,
             Ok(()) => Errno::ENOEXEC,
@@ -219,7 +224,11 @@ impl Shell {
     /// Where a foreground command belongs.
     pub(crate) fn foreground_placement(&self) -> Placement {
         match self.job_control() {
-            true => Placement { group: Some(Pid(0)), foreground: self.tty.is_some(), detached: false },
+            true => Placement {
+                group: Some(Pid(0)),
+                foreground: self.tty.is_some(),
+                detached: false,
+            },
             false => Placement::default(),
         }
     }
@@ -256,7 +265,9 @@ fn is_directory(path: &str) -> bool {
 
 /// Whether a file is not a text that a shell could read.
 fn is_binary(path: &str) -> bool {
-    let Ok(fd) = sys::open(path, sys::OpenFlags::empty()) else { return true };
+    let Ok(fd) = sys::open(path, sys::OpenFlags::empty()) else {
+        return true;
+    };
     let mut head = [0; 128];
     let len = sys::read(fd, &mut head).unwrap_or(0);
     let _ = sys::close(fd);

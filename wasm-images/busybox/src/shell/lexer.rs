@@ -50,7 +50,12 @@ pub(crate) struct Text {
 impl Text {
     /// A whole text.
     pub(crate) fn whole(text: String, line: u32) -> Self {
-        Self { text, pos: 0, line, more: false }
+        Self {
+            text,
+            pos: 0,
+            line,
+            more: false,
+        }
     }
 
     /// Forgets what has been parsed and adds more.
@@ -136,7 +141,10 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn error<T>(&self, message: impl Into<String>) -> PResult<T> {
-        Err(ParseError::Syntax { line: self.source.line, message: message.into() })
+        Err(ParseError::Syntax {
+            line: self.source.line,
+            message: message.into(),
+        })
     }
 
     /// Runs something one level deeper.
@@ -174,7 +182,12 @@ impl<'a> Parser<'a> {
 
     /// The next byte, beyond any line continuation.
     pub(crate) fn peek(&mut self) -> PResult<Option<u8>> {
-        while self.source.text.get(self.source.pos..).is_some_and(|rest| rest.starts_with("\\\n")) {
+        while self
+            .source
+            .text
+            .get(self.source.pos..)
+            .is_some_and(|rest| rest.starts_with("\\\n"))
+        {
             self.source.pos += 2;
             self.source.line += 1;
         }
@@ -205,7 +218,9 @@ impl<'a> Parser<'a> {
         let pos = self.source.pos;
         // The name has just been read: it came from an alias if it lies before that one's end.
         self.active_aliases.retain(|(_, end)| *end >= pos);
-        let Some(value) = self.aliases.get(name) else { return false };
+        let Some(value) = self.aliases.get(name) else {
+            return false;
+        };
         if self.active_aliases.iter().any(|(active, _)| active == name) {
             return false;
         }
@@ -270,7 +285,9 @@ impl<'a> Parser<'a> {
         {
             return Ok(Token::IoNumber(number));
         }
-        Ok(Token::Word(Word { parts: self.parts(Stop::Token)? }))
+        Ok(Token::Word(Word {
+            parts: self.parts(Stop::Token)?,
+        }))
     }
 
     fn operator(&mut self, first: u8) -> PResult<Option<&'static str>> {
@@ -283,7 +300,9 @@ impl<'a> Parser<'a> {
         let mut so_far = String::new();
         loop {
             let at = (self.source.pos, self.source.line);
-            let Some(byte) = self.peek_operator_byte(found == Some("\n"))? else { break };
+            let Some(byte) = self.peek_operator_byte(found == Some("\n"))? else {
+                break;
+            };
             so_far.push(char::from(byte));
             let Some(op) = OPERATORS.iter().copied().find(|op| *op == so_far) else {
                 (self.source.pos, self.source.line) = at;
@@ -307,7 +326,9 @@ impl<'a> Parser<'a> {
         if !matches!(rest.as_bytes().get(digits), Some(b'<' | b'>')) {
             return Ok(None);
         }
-        let Some(number) = rest.get(..digits).and_then(|d| d.parse().ok()) else { return Ok(None) };
+        let Some(number) = rest.get(..digits).and_then(|d| d.parse().ok()) else {
+            return Ok(None);
+        };
         self.source.pos += digits;
         Ok(Some(number))
     }
@@ -319,7 +340,9 @@ impl<'a> Parser<'a> {
             let part = if pending.quoted {
                 Part::Quoted { text: body }
             } else {
-                Part::Double { parts: self.inner(body, |p| p.parts(Stop::Body))? }
+                Part::Double {
+                    parts: self.inner(body, |p| p.parts(Stop::Body))?,
+                }
             };
             // Filled once: it was pending.
             let _ = pending.body.set(Word { parts: vec![part] });
@@ -376,7 +399,9 @@ pub(crate) fn ansi_c_string(rest: &str) -> Option<(String, usize)> {
         let mut digits = |max: usize, radix: u32, first: u32| {
             let mut value = first;
             for _ in 0..max {
-                let Some(digit) = chars.peek().and_then(|(_, c)| c.to_digit(radix)) else { break };
+                let Some(digit) = chars.peek().and_then(|(_, c)| c.to_digit(radix)) else {
+                    break;
+                };
                 value = value * radix + digit;
                 chars.next();
             }

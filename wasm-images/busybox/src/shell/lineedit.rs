@@ -73,7 +73,8 @@ pub(crate) fn read_line(shell: &mut Shell, prompt: &str) -> Line {
 fn raw_mode() -> Option<Termios> {
     let saved = sys::tcgetattr(Fd::STDIN).ok()?;
     let mut raw = saved;
-    raw.lflag.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
+    raw.lflag
+        .remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
     raw.cc[cc::VMIN] = 1;
     raw.cc[cc::VTIME] = 0;
     // ^C is a key here.
@@ -212,7 +213,13 @@ impl Editor {
 
     /// Where the word before the cursor begins; `blanks`: only blanks end a word.
     fn word_left(&self, blanks: bool) -> usize {
-        let separates = |c: &char| if blanks { c.is_whitespace() } else { !c.is_alphanumeric() };
+        let separates = |c: &char| {
+            if blanks {
+                c.is_whitespace()
+            } else {
+                !c.is_alphanumeric()
+            }
+        };
         let before = self.line.get(..self.cursor).unwrap_or_default();
         let skipped = before.iter().rev().take_while(|c| separates(c)).count();
         let word = before.iter().rev().skip(skipped).take_while(|c| !separates(c)).count();
@@ -234,7 +241,9 @@ impl Editor {
     }
 
     fn history(&mut self, shell: &Shell, to: Option<usize>) {
-        let Some(to) = to.filter(|to| *to <= shell.history.len()) else { return };
+        let Some(to) = to.filter(|to| *to <= shell.history.len()) else {
+            return;
+        };
         if self.at == shell.history.len() {
             self.draft = std::mem::take(&mut self.line);
         }
@@ -299,12 +308,18 @@ impl Editor {
                 }
             }
             let earlier = shell.history.get(..at).unwrap_or_default();
-            match earlier.iter().rposition(|line| !wanted.is_empty() && line.contains(&wanted)) {
+            match earlier
+                .iter()
+                .rposition(|line| !wanted.is_empty() && line.contains(&wanted))
+            {
                 Some(found) => {
                     at = found;
                     self.at = found;
                     let line = shell.history.get(found).map_or("", String::as_str);
-                    let offset = line.find(&wanted).and_then(|i| line.get(..i)).map_or(0, |b| b.chars().count());
+                    let offset = line
+                        .find(&wanted)
+                        .and_then(|i| line.get(..i))
+                        .map_or(0, |b| b.chars().count());
                     self.line = line.chars().collect();
                     self.cursor = offset;
                 }
@@ -328,7 +343,11 @@ fn read_byte() -> Option<u8> {
 
 /// Whether another byte comes at once.
 fn more_comes() -> bool {
-    let mut wait = [PollFd { fd: Fd::STDIN, events: PollEvents::IN, revents: PollEvents::empty() }];
+    let mut wait = [PollFd {
+        fd: Fd::STDIN,
+        events: PollEvents::IN,
+        revents: PollEvents::empty(),
+    }];
     matches!(sys::poll(&mut wait, Some(ESCAPE_TIME)), Ok(n) if n > 0)
 }
 

@@ -59,7 +59,11 @@ impl Options {
 
     /// `$-`.
     pub(crate) fn letters(self) -> String {
-        OPTIONS.iter().filter(|(option, letter, _)| *letter != ' ' && self.has(*option)).map(|o| o.1).collect()
+        OPTIONS
+            .iter()
+            .filter(|(option, letter, _)| *letter != ' ' && self.has(*option))
+            .map(|o| o.1)
+            .collect()
     }
 
     pub(crate) fn by_letter(letter: char) -> Option<Opt> {

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 /// Words with a meaning of their own where a command may begin.
 pub(crate) const KEYWORDS: [&str; 16] = [
-    "!", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "then", "until", "while", "{", "}",
+    "!", "case", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "then", "until", "while", "{",
+    "}",
 ];
 
 impl Text {
@@ -130,7 +131,11 @@ impl Parser<'_> {
             self.skip_newlines()?;
             let right = Box::new(self.pipeline()?);
             let boxed = Box::new(left);
-            left = if and { Node::And { left: boxed, right } } else { Node::Or { left: boxed, right } };
+            left = if and {
+                Node::And { left: boxed, right }
+            } else {
+                Node::Or { left: boxed, right }
+            };
         }
     }
 
@@ -150,7 +155,11 @@ impl Parser<'_> {
             1 => stages.pop().unwrap_or(Node::Sequence { items: Vec::new() }),
             _ => Node::Pipeline { stages },
         };
-        Ok(if negated { Node::Not { body: Box::new(node) } } else { node })
+        Ok(if negated {
+            Node::Not { body: Box::new(node) }
+        } else {
+            node
+        })
     }
 
     fn command(&mut self) -> PResult<Node> {
@@ -179,11 +188,17 @@ impl Parser<'_> {
         if redirects.is_empty() {
             return Ok(node);
         }
-        Ok(Node::Redirected { body: Box::new(node), redirects, line })
+        Ok(Node::Redirected {
+            body: Box::new(node),
+            redirects,
+            line,
+        })
     }
 
     fn compound(&mut self) -> PResult<Node> {
-        let Token::Word(word) = self.take()? else { return self.unexpected(None) };
+        let Token::Word(word) = self.take()? else {
+            return self.unexpected(None);
+        };
         match word.as_literal() {
             Some("{") => {
                 let body = self.body("}")?;
@@ -204,14 +219,22 @@ impl Parser<'_> {
         self.expect_keyword("then")?;
         let then = self.body("fi")?;
         let otherwise = if self.keyword("elif")? {
-            return Ok(Node::If { condition, then, otherwise: Some(Box::new(self.nested(Self::if_clause)?)) });
+            return Ok(Node::If {
+                condition,
+                then,
+                otherwise: Some(Box::new(self.nested(Self::if_clause)?)),
+            });
         } else if self.keyword("else")? {
             Some(self.body("fi")?)
         } else {
             None
         };
         self.expect_keyword("fi")?;
-        Ok(Node::If { condition, then, otherwise })
+        Ok(Node::If {
+            condition,
+            then,
+            otherwise,
+        })
     }
 
     fn while_clause(&mut self, until: bool) -> PResult<Node> {
@@ -233,7 +256,9 @@ impl Parser<'_> {
             Token::Word(word) => word.as_literal().filter(|name| is_name(name)).map(str::to_owned),
             _ => None,
         };
-        let Some(name) = name else { return self.error("bad for loop variable") };
+        let Some(name) = name else {
+            return self.error("bad for loop variable");
+        };
         self.take()?;
         self.skip_newlines()?;
         let words = if self.keyword("in")? {
@@ -256,7 +281,12 @@ impl Parser<'_> {
         };
         self.skip_newlines()?;
         let body = self.do_group()?;
-        Ok(Node::For { name, words, body, line })
+        Ok(Node::For {
+            name,
+            words,
+            body,
+            line,
+        })
     }
 
     fn case_clause(&mut self) -> PResult<Node> {
@@ -289,7 +319,11 @@ impl Parser<'_> {
             self.expect_op(")")?;
             let body = self.list()?;
             let fall_through = *self.look()? == Token::Op(";&");
-            arms.push(CaseArm { patterns, body, fall_through });
+            arms.push(CaseArm {
+                patterns,
+                body,
+                fall_through,
+            });
             match self.look()? {
                 Token::Op(";;" | ";&") => {
                     self.take()?;
@@ -311,7 +345,9 @@ impl Parser<'_> {
             Token::Word(word) => word.as_literal().map(str::to_owned),
             _ => None,
         };
-        let Some(name) = name else { return self.error("bad function name") };
+        let Some(name) = name else {
+            return self.error("bad function name");
+        };
         self.take()?;
         if *self.look()? == Token::Op("(") {
             self.take()?;
@@ -330,7 +366,10 @@ impl Parser<'_> {
     }
 
     fn simple(&mut self) -> PResult<Node> {
-        let mut command = SimpleCommand { line: self.token_line, ..Default::default() };
+        let mut command = SimpleCommand {
+            line: self.token_line,
+            ..Default::default()
+        };
         loop {
             match self.look()? {
                 Token::Word(_) => {
@@ -360,7 +399,9 @@ impl Parser<'_> {
                     if !command.assignments.is_empty() || !command.redirects.is_empty() {
                         return self.error("bad function name");
                     }
-                    let Some(name) = name else { return self.error("bad function name") };
+                    let Some(name) = name else {
+                        return self.error("bad function name");
+                    };
                     return self.function_body(name);
                 }
                 _ => match self.redirect()? {
@@ -380,9 +421,9 @@ impl Parser<'_> {
         loop {
             let word = match self.take()? {
                 Token::Word(word) => word,
-                Token::Op(op @ ("&&" | "||" | "<" | ">" | "(" | ")")) => {
-                    Word { parts: vec![Part::Literal { text: op.to_owned() }] }
-                }
+                Token::Op(op @ ("&&" | "||" | "<" | ">" | "(" | ")")) => Word {
+                    parts: vec![Part::Literal { text: op.to_owned() }],
+                },
                 Token::Newline => continue,
                 token => {
                     self.put_back(token);
@@ -438,7 +479,10 @@ impl Parser<'_> {
             }
             _ => RedirectKind::Duplicate { target },
         };
-        Ok(Some(vec![Redirect { fd: number.unwrap_or(default), kind }]))
+        Ok(Some(vec![Redirect {
+            fd: number.unwrap_or(default),
+            kind,
+        }]))
     }
 
     fn here_document(&mut self, fd: i32, strip_tabs: bool) -> PResult<Vec<Redirect>> {
@@ -449,8 +493,16 @@ impl Parser<'_> {
         let mut delimiter = String::new();
         plain_text(&word.parts, &mut delimiter, &mut quoted);
         let body = Rc::default();
-        self.heredocs.push(PendingHereDoc { body: Rc::clone(&body), delimiter, strip_tabs, quoted });
-        Ok(vec![Redirect { fd, kind: RedirectKind::HereDoc { body } }])
+        self.heredocs.push(PendingHereDoc {
+            body: Rc::clone(&body),
+            delimiter,
+            strip_tabs,
+            quoted,
+        });
+        Ok(vec![Redirect {
+            fd,
+            kind: RedirectKind::HereDoc { body },
+        }])
     }
 
     // ---- helpers ---------------------------------------------------------------------------------------------------
@@ -459,7 +511,9 @@ impl Parser<'_> {
     fn expand_command_alias(&mut self) -> PResult<()> {
         while !self.aliases.is_empty() {
             let Token::Word(word) = self.look()? else { return Ok(()) };
-            let Some(name) = word.as_literal().map(str::to_owned) else { return Ok(()) };
+            let Some(name) = word.as_literal().map(str::to_owned) else {
+                return Ok(());
+            };
             if !self.expand_alias(&name) {
                 return Ok(());
             }
@@ -480,9 +534,10 @@ impl Parser<'_> {
         self.expand_command_alias()?;
         Ok(match self.look()? {
             Token::Eof | Token::Newline | Token::Op(")" | ";;" | ";&") => false,
-            Token::Word(word) => {
-                !matches!(word.as_literal(), Some("do" | "done" | "elif" | "else" | "esac" | "fi" | "then" | "}"))
-            }
+            Token::Word(word) => !matches!(
+                word.as_literal(),
+                Some("do" | "done" | "elif" | "else" | "esac" | "fi" | "then" | "}")
+            ),
             _ => true,
         })
     }
@@ -498,7 +553,11 @@ impl Parser<'_> {
     }
 
     fn expect_keyword(&mut self, keyword: &'static str) -> PResult<()> {
-        if self.keyword(keyword)? { Ok(()) } else { self.unexpected(Some(keyword)) }
+        if self.keyword(keyword)? {
+            Ok(())
+        } else {
+            self.unexpected(Some(keyword))
+        }
     }
 
     fn expect_op(&mut self, op: &'static str) -> PResult<()> {
@@ -510,7 +569,11 @@ impl Parser<'_> {
     }
 
     fn take_or_unexpected(&mut self, expecting: Option<&str>, wanted: impl Fn(&Token) -> bool) -> PResult<Token> {
-        if wanted(self.look()?) { self.take() } else { self.unexpected(expecting) }
+        if wanted(self.look()?) {
+            self.take()
+        } else {
+            self.unexpected(expecting)
+        }
     }
 
     /// `unexpected "done" (expecting "fi")`.
@@ -548,7 +611,9 @@ pub(crate) fn is_descriptor(text: &str) -> bool {
 
 /// `name=…`, `name+=…`.
 pub(crate) fn assignment(word: &Word) -> Option<Assignment> {
-    let (Part::Literal { text }, rest) = word.parts.split_first()? else { return None };
+    let (Part::Literal { text }, rest) = word.parts.split_first()? else {
+        return None;
+    };
     let (name, value) = text.split_once('=')?;
     let (name, append) = match name.strip_suffix('+') {
         Some(name) => (name, true),
@@ -562,7 +627,11 @@ pub(crate) fn assignment(word: &Word) -> Option<Assignment> {
         parts.push(Part::Literal { text: value.to_owned() });
     }
     parts.extend_from_slice(rest);
-    Some(Assignment { name: name.to_owned(), append, value: Word { parts } })
+    Some(Assignment {
+        name: name.to_owned(),
+        append,
+        value: Word { parts },
+    })
 }
 
 /// The text of a word whose expansions are not made: the delimiter of a here-document.

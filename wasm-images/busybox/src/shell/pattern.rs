@@ -154,7 +154,10 @@ pub(crate) fn trim_prefix<'a>(text: &'a str, pattern: &str, longest: bool) -> &'
     if longest {
         ends.reverse();
     }
-    match ends.into_iter().find(|end| matches(pattern, text.get(..*end).unwrap_or(""))) {
+    match ends
+        .into_iter()
+        .find(|end| matches(pattern, text.get(..*end).unwrap_or("")))
+    {
         Some(end) => text.get(end..).unwrap_or(""),
         None => text,
     }
@@ -166,7 +169,10 @@ pub(crate) fn trim_suffix<'a>(text: &'a str, pattern: &str, longest: bool) -> &'
     if !longest {
         starts.reverse();
     }
-    match starts.into_iter().find(|start| matches(pattern, text.get(*start..).unwrap_or(""))) {
+    match starts
+        .into_iter()
+        .find(|start| matches(pattern, text.get(*start..).unwrap_or("")))
+    {
         Some(start) => text.get(..start).unwrap_or(""),
         None => text,
     }
@@ -182,7 +188,9 @@ pub(crate) fn replace(text: &str, pattern: &str, with: &str, all: bool) -> Strin
     let mut out = String::with_capacity(text.len());
     let mut i = 0;
     while let Some(rest) = chars.get(i..) {
-        let longest = (0..=rest.len()).rev().find(|len| matches_chars(&pattern, rest.get(..*len).unwrap_or(&[])));
+        let longest = (0..=rest.len())
+            .rev()
+            .find(|len| matches_chars(&pattern, rest.get(..*len).unwrap_or(&[])));
         if let Some(len) = longest.filter(|len| *len > 0 || rest.is_empty()) {
             if len == 0 {
                 break;

@@ -52,8 +52,16 @@ impl Shell {
                         placement.foreground = false;
                         job.group = Some(pid);
                     }
-                    let text = if self.job_control() { display::command(stage) } else { String::new() };
-                    job.processes.push(Process { pid, status: None, text });
+                    let text = if self.job_control() {
+                        display::command(stage)
+                    } else {
+                        String::new()
+                    };
+                    job.processes.push(Process {
+                        pid,
+                        status: None,
+                        text,
+                    });
                 }
                 Ok(Stage::Done(status)) if last => job.inline_status = Some(status),
                 Ok(Stage::Done(0)) => {}
@@ -98,7 +106,11 @@ impl Shell {
                     }
                     return Ok(Stage::Done(status));
                 }
-                Some(Direct::Program { path, words, environment }) => {
+                Some(Direct::Program {
+                    path,
+                    words,
+                    environment,
+                }) => {
                     let plan = match self.plan_redirects(&command.redirects) {
                         Ok(plan) => plan,
                         Err(Failed::Reported) => return Ok(Stage::Done(1)),
@@ -123,7 +135,8 @@ impl Shell {
     }
 
     fn start_subshell(&mut self, node: &Node, actions: Vec<FdAction>, placement: Placement) -> Result<Pid, Flow> {
-        self.spawn_subshell(node, actions, placement).map_err(|errno| self.cannot_spawn(errno))
+        self.spawn_subshell(node, actions, placement)
+            .map_err(|errno| self.cannot_spawn(errno))
     }
 
     fn cannot_spawn(&mut self, errno: Errno) -> Flow {
@@ -145,7 +158,11 @@ impl Shell {
     pub(crate) fn foreground_subshell(&mut self, node: &Node) -> Status {
         let placement = self.foreground_placement();
         let pid = self.start_subshell(node, Vec::new(), placement)?;
-        let text = if self.job_control() { display::command(node) } else { String::new() };
+        let text = if self.job_control() {
+            display::command(node)
+        } else {
+            String::new()
+        };
         let job = self.job_of(vec![(pid, text)]);
         self.wait_foreground(job)
     }
@@ -159,7 +176,11 @@ impl Shell {
             detached: !control,
         };
         // Without job control a background command must not read the shell's input.
-        let null = if control { None } else { sys::open("/dev/null", OpenFlags::empty()).and_then(sys::move_high).ok() };
+        let null = if control {
+            None
+        } else {
+            sys::open("/dev/null", OpenFlags::empty()).and_then(sys::move_high).ok()
+        };
         let job = match body {
             Node::Pipeline { stages } if null.is_none() => self.start_pipeline(stages, placement, None)?,
             Node::Simple { command } => {
@@ -167,13 +188,18 @@ impl Shell {
                 self.background_simple(body, direct, null, placement)?
             }
             _ => {
-                let actions = null.map(|from| FdAction::Dup2 { from, to: Fd::STDIN }).into_iter().collect();
+                let actions = null
+                    .map(|from| FdAction::Dup2 { from, to: Fd::STDIN })
+                    .into_iter()
+                    .collect();
                 let pid = self.start_subshell(body, actions, placement)?;
                 self.background_job(pid, body, control)
             }
         };
         null.map(sys::close);
-        let Some(last) = job.processes.last() else { return Ok(job.inline_status.unwrap_or(0)) };
+        let Some(last) = job.processes.last() else {
+            return Ok(job.inline_status.unwrap_or(0));
+        };
         let pid = last.pid;
         self.last_background = Some(pid);
         let number = self.jobs.add(job);
@@ -191,12 +217,27 @@ impl Shell {
         placement: Placement,
     ) -> Result<Job, Flow> {
         let control = placement.group.is_some();
-        let mut actions: Vec<FdAction> = null.map(|from| FdAction::Dup2 { from, to: Fd::STDIN }).into_iter().collect();
-        if let (Some(Direct::Program { path: Some(path), words, environment }), Node::Simple { command }) = (direct, body)
+        let mut actions: Vec<FdAction> = null
+            .map(|from| FdAction::Dup2 { from, to: Fd::STDIN })
+            .into_iter()
+            .collect();
+        if let (
+            Some(Direct::Program {
+                path: Some(path),
+                words,
+                environment,
+            }),
+            Node::Simple { command },
+        ) = (direct, body)
         {
             let plan = match self.plan_redirects(&command.redirects) {
                 Ok(plan) => plan,
-                Err(Failed::Reported) => return Ok(Job { inline_status: Some(0), ..Job::default() }),
+                Err(Failed::Reported) => {
+                    return Ok(Job {
+                        inline_status: Some(0),
+                        ..Job::default()
+                    });
+                }
                 Err(Failed::Flow(flow)) => return Err(flow),
             };
             actions.extend(plan.actions());
@@ -206,7 +247,10 @@ impl Shell {
                 Ok(pid) => return Ok(self.background_job(pid, body, control)),
                 Err(failure) => {
                     self.report(&path, failure);
-                    return Ok(Job { inline_status: Some(0), ..Job::default() });
+                    return Ok(Job {
+                        inline_status: Some(0),
+                        ..Job::default()
+                    });
                 }
             }
         }
@@ -238,9 +282,11 @@ impl Shell {
 
     fn substitution_output(&mut self, body: &Node) -> Result<(i32, Vec<u8>), Flow> {
         if let Node::Simple { command } = body {
-            if let ([], [], [redirect]) =
-                (command.words.as_slice(), command.assignments.as_slice(), command.redirects.as_slice())
-                && let (0, RedirectKind::Read { target }) = (redirect.fd, &redirect.kind)
+            if let ([], [], [redirect]) = (
+                command.words.as_slice(),
+                command.assignments.as_slice(),
+                command.redirects.as_slice(),
+            ) && let (0, RedirectKind::Read { target }) = (redirect.fd, &redirect.kind)
             {
                 // `$(<file)`.
                 let path = expand::string(self, target)?;
@@ -254,14 +300,21 @@ impl Shell {
             }
             match self.direct_program(command, true)? {
                 Some(Direct::Builtin(builtin, words)) => return Ok(self.captured(builtin, &words)),
-                Some(Direct::Program { path, words, environment }) => {
+                Some(Direct::Program {
+                    path,
+                    words,
+                    environment,
+                }) => {
                     let plan = match self.plan_redirects(&command.redirects) {
                         Ok(plan) => plan,
                         Err(Failed::Reported) => return Ok((1, Vec::new())),
                         Err(Failed::Flow(flow)) => return Err(flow),
                     };
                     let (read, write) = self.high_pipe()?;
-                    let mut actions = vec![FdAction::Dup2 { from: write, to: Fd::STDOUT }];
+                    let mut actions = vec![FdAction::Dup2 {
+                        from: write,
+                        to: Fd::STDOUT,
+                    }];
                     actions.extend(plan.actions());
                     let name = words.first().cloned().unwrap_or_default();
                     let started = match path {
@@ -289,8 +342,12 @@ impl Shell {
             // Every stage is a process of its own anyway.
             Node::Pipeline { stages } => self.start_pipeline(stages, Placement::default(), Some(write)),
             _ => {
-                let actions = vec![FdAction::Dup2 { from: write, to: Fd::STDOUT }];
-                self.start_subshell(body, actions, Placement::default()).map(|pid| self.job_of(vec![(pid, String::new())]))
+                let actions = vec![FdAction::Dup2 {
+                    from: write,
+                    to: Fd::STDOUT,
+                }];
+                self.start_subshell(body, actions, Placement::default())
+                    .map(|pid| self.job_of(vec![(pid, String::new())]))
             }
         };
         let _ = sys::close(write);
@@ -313,8 +370,23 @@ impl Shell {
 
     /// A job of processes that have just been started.
     pub(crate) fn job_of(&self, processes: Vec<(Pid, String)>) -> Job {
-        let group = if self.job_control() { processes.first().map(|(pid, _)| *pid) } else { None };
-        let processes = processes.into_iter().map(|(pid, text)| Process { pid, status: None, text }).collect();
-        Job { processes, group, ..Job::default() }
+        let group = if self.job_control() {
+            processes.first().map(|(pid, _)| *pid)
+        } else {
+            None
+        };
+        let processes = processes
+            .into_iter()
+            .map(|(pid, text)| Process {
+                pid,
+                status: None,
+                text,
+            })
+            .collect();
+        Job {
+            processes,
+            group,
+            ..Job::default()
+        }
     }
 }

@@ -18,7 +18,9 @@ impl Shell {
         let Ok(parts) = Parser::new(&mut source, &aliases, self.bash).parts(Stop::Body) else {
             return text.to_owned();
         };
-        let word = super::ast::Word { parts: vec![super::ast::Part::Double { parts }] };
+        let word = super::ast::Word {
+            parts: vec![super::ast::Part::Double { parts }],
+        };
         let status = self.status;
         let expanded = expand::string(self, &word).unwrap_or_else(|_| text.to_owned());
         self.status = status;
@@ -97,7 +99,9 @@ impl Shell {
 
     /// The working directory with `~` for the home directory.
     fn short_directory(&mut self) -> String {
-        let Ok(cwd) = self.working_directory() else { return "?".to_owned() };
+        let Ok(cwd) = self.working_directory() else {
+            return "?".to_owned();
+        };
         let home = self.vars.get("HOME").unwrap_or("").trim_end_matches('/');
         match cwd.strip_prefix(home) {
             Some(rest) if home.len() > 1 && (rest.is_empty() || rest.starts_with('/')) => format!("~{rest}"),
@@ -116,7 +120,9 @@ fn user_name(uid: u32, bash: bool) -> String {
     let uid = uid.to_string();
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid));
     let missing = if bash { "I have no name!" } else { "?" };
-    line.and_then(|line| line.split(':').next()).unwrap_or(missing).to_owned()
+    line.and_then(|line| line.split(':').next())
+        .unwrap_or(missing)
+        .to_owned()
 }
 
 /// The time of day, UTC: there is no time zone data in an image.

@@ -50,11 +50,6 @@ impl Plan {
             .collect()
     }
 
-    /// Whether it changes this descriptor.
-    pub(crate) fn touches(&self, fd: Fd) -> bool {
-        self.0.iter().any(|change| change.target() == fd)
-    }
-
     /// Closes this process' copies of the files, after a child has them.
     pub(crate) fn close(self) {
         for change in self.0 {
@@ -179,12 +174,19 @@ impl Shell {
             opened = sys::open(&path, OpenFlags::WRONLY);
         }
         // A script's `3>a 4>b` must not find the file for 3 in 4's way.
-        let opened = if several { opened.and_then(sys::move_high) } else { opened };
+        let opened = if several {
+            opened.and_then(sys::move_high)
+        } else {
+            opened
+        };
         match opened {
             Ok(from) => {
                 plan.0.push(Change::Opened { from, to });
                 if matches!(redirect.kind, RedirectKind::WriteBoth { .. }) {
-                    plan.0.push(Change::Copy { from: to, to: Fd::STDERR });
+                    plan.0.push(Change::Copy {
+                        from: to,
+                        to: Fd::STDERR,
+                    });
                 }
                 Ok(())
             }
@@ -236,7 +238,8 @@ impl Shell {
     /// A descriptor from which the text can be read.
     fn here_document(&mut self, body: &str) -> Result<Fd, Failed> {
         let bytes = text::to_bytes(body);
-        let made = sys::pipe(OpenFlags::CLOEXEC).and_then(|(read, write)| Ok((sys::move_high(read)?, sys::move_high(write)?)));
+        let made =
+            sys::pipe(OpenFlags::CLOEXEC).and_then(|(read, write)| Ok((sys::move_high(read)?, sys::move_high(write)?)));
         let (read, write) = match made {
             Ok(pipe) => pipe,
             Err(errno) => {

@@ -40,7 +40,9 @@ impl Shell {
         } else {
             expand::arguments(self, &command.words)?
         };
-        let Some(name) = words.first() else { return self.assignments_only(command) };
+        let Some(name) = words.first() else {
+            return self.assignments_only(command);
+        };
         match self.lookup(name) {
             Found::Builtin(builtin) => self.run_builtin(builtin, command, words),
             Found::Function(body) => self.run_function(&body, command, words),
@@ -54,7 +56,11 @@ impl Shell {
         for assignment in &command.assignments {
             let mut value = expand::assignment(self, &assignment.value)?;
             if assignment.append {
-                let earlier = out.iter().rev().find(|(name, _)| *name == assignment.name).map(|(_, v)| v.as_str());
+                let earlier = out
+                    .iter()
+                    .rev()
+                    .find(|(name, _)| *name == assignment.name)
+                    .map(|(_, v)| v.as_str());
                 let old = earlier.or_else(|| self.vars.get(&assignment.name)).unwrap_or("");
                 value.insert_str(0, old);
             }
@@ -78,7 +84,11 @@ impl Shell {
             self.trace(command, &traced, &[]);
         }
         let status = self.with_redirects(&command.redirects, |_| Ok(0))?;
-        Ok(if status == 0 { self.substitution_status.unwrap_or(0) } else { status })
+        Ok(if status == 0 {
+            self.substitution_status.unwrap_or(0)
+        } else {
+            status
+        })
     }
 
     /// Makes assignments that last as long as the command.
@@ -100,7 +110,9 @@ impl Shell {
                 return shell.call_function(body, words);
             }
             shell.vars.push_scope();
-            let result = shell.assign_in_scope(assigned).and_then(|()| shell.call_function(body, words));
+            let result = shell
+                .assign_in_scope(assigned)
+                .and_then(|()| shell.call_function(body, words));
             shell.vars.pop_scope();
             result
         })
@@ -138,7 +150,9 @@ impl Shell {
                 return shell.call_builtin(builtin, &words);
             }
             shell.vars.push_scope();
-            let result = shell.assign_in_scope(assigned).and_then(|()| shell.call_builtin(builtin, &words));
+            let result = shell
+                .assign_in_scope(assigned)
+                .and_then(|()| shell.call_builtin(builtin, &words));
             shell.vars.pop_scope();
             result
         })
@@ -215,7 +229,10 @@ impl Shell {
             Err(Failed::Reported) => return Ok(1),
             Err(Failed::Flow(flow)) => return Err(flow),
         };
-        if tail && self.may_exec() && let Some(path) = path {
+        if tail
+            && self.may_exec()
+            && let Some(path) = path
+        {
             if let Err(errno) = plan.apply(false) {
                 self.complain(&errno.to_string());
                 return Ok(1);
@@ -225,7 +242,9 @@ impl Shell {
             return Ok(self.report(&name, failure));
         }
         self.run_program(words, path, environment, plan, || {
-            display::command(&Node::Simple { command: command.clone() })
+            display::command(&Node::Simple {
+                command: command.clone(),
+            })
         })
     }
 
@@ -243,7 +262,11 @@ impl Shell {
     /// Whether nothing is left to do here after a last command.
     fn may_exec(&self) -> bool {
         !self.interactive()
-            && self.traps.actions.iter().all(|(number, action)| *number != EXIT && action.is_empty())
+            && self
+                .traps
+                .actions
+                .iter()
+                .all(|(number, action)| *number != EXIT && action.is_empty())
             && self.jobs.list.is_empty()
     }
 
@@ -258,7 +281,9 @@ impl Shell {
             return Ok(None);
         }
         // The name decides; if it is to be expanded first, that is for the subshell to do.
-        let Some(name) = command.words.first().and_then(|w| w.as_literal()) else { return Ok(None) };
+        let Some(name) = command.words.first().and_then(|w| w.as_literal()) else {
+            return Ok(None);
+        };
         let builtin = match self.lookup(name) {
             Found::Function(_) => return Ok(None),
             Found::Builtin(builtin) if !builtin.inline => return Ok(None),
@@ -275,7 +300,11 @@ impl Shell {
         }
         let path = self.find_program(words.first().map_or("", String::as_str));
         let environment = self.environment_with(assigned);
-        Ok(Some(Direct::Program { path, words, environment }))
+        Ok(Some(Direct::Program {
+            path,
+            words,
+            environment,
+        }))
     }
 
     fn nounset_on(&self) -> bool {
@@ -288,5 +317,9 @@ pub(crate) enum Direct {
     /// A builtin that only prints.
     Builtin(&'static Builtin, Vec<String>),
     /// A program.
-    Program { path: Option<String>, words: Vec<String>, environment: Vec<String> },
+    Program {
+        path: Option<String>,
+        words: Vec<String>,
+        environment: Vec<String>,
+    },
 }

@@ -54,7 +54,7 @@ fn parse(shell: &mut Shell, argv: &[String]) -> Result<Arguments, i32> {
         ..Arguments::default()
     };
     let arg0 = shell.arg0.clone();
-    let mut fail = |message: String| {
+    let fail = |message: String| {
         let _ = sys::write_all(Fd::STDERR, format!("{arg0}: {message}\n").as_bytes());
         2
     };
@@ -80,12 +80,16 @@ fn parse(shell: &mut Shell, argv: &[String]) -> Result<Arguments, i32> {
                         's' => arguments.stdin = on,
                         'l' => arguments.login = on,
                         'o' => {
-                            let Some((name, tail)) = rest.split_first() else { return Err(fail("-o requires an argument".into())) };
+                            let Some((name, tail)) = rest.split_first() else {
+                                return Err(fail("-o requires an argument".into()));
+                            };
                             rest = tail;
                             match Options::by_name(name) {
                                 Some(option) => shell.options.set(option, on),
                                 None if shell.bash => {}
-                                None => return Err(fail(format!("illegal option {}o {name}", if on { '-' } else { '+' }))),
+                                None => {
+                                    return Err(fail(format!("illegal option {}o {name}", if on { '-' } else { '+' })));
+                                }
                             }
                         }
                         _ => match Options::by_letter(letter) {
@@ -107,7 +111,13 @@ fn parse(shell: &mut Shell, argv: &[String]) -> Result<Arguments, i32> {
 }
 
 fn start(shell: &mut Shell, arguments: Arguments) -> Status {
-    let Arguments { command, stdin, login, no_start_files, mut operands } = arguments;
+    let Arguments {
+        command,
+        stdin,
+        login,
+        no_start_files,
+        mut operands,
+    } = arguments;
     let from_stdin = !command && (stdin || operands.is_empty());
     if from_stdin && operands.is_empty() && sys::is_terminal(Fd::STDIN) && sys::is_terminal(Fd::STDERR) {
         shell.options.set(Opt::Interactive, true);
@@ -127,7 +137,10 @@ fn start(shell: &mut Shell, arguments: Arguments) -> Status {
             Ok(bytes) => script = Some(text::from_bytes(&bytes)),
             Err(errno) => {
                 let (message, status) = match shell.bash {
-                    true => (format!("{}: {path}: {errno}\n", shell.arg0), if errno == Errno::ENOENT { 127 } else { 126 }),
+                    true => (
+                        format!("{}: {path}: {errno}\n", shell.arg0),
+                        if errno == Errno::ENOENT { 127 } else { 126 },
+                    ),
                     false => (format!("{}: can't open '{path}': {errno}\n", shell.arg0), 2),
                 };
                 shell.warn(&message);
@@ -164,7 +177,9 @@ impl Shell {
     /// Variables from the environment, and those that every shell has.
     fn import_environment(&mut self) {
         for (name, value) in std::env::vars_os() {
-            let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { continue };
+            let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else {
+                continue;
+            };
             if text::is_name(name) && name != subshell::STATE_VARIABLE {
                 // Nothing is read-only yet.
                 let _ = self.vars.set(name, value.into_owned());
@@ -176,7 +191,12 @@ impl Shell {
             ("IFS", " \t\n".to_owned(), false, true),
             ("OPTIND", "1".to_owned(), false, true),
             ("PATH", PATH.to_owned(), true, false),
-            ("PS1", if self.bash { "\\u@\\h:\\w\\$ " } else { "\\w \\$ " }.to_owned(), false, false),
+            (
+                "PS1",
+                if self.bash { "\\u@\\h:\\w\\$ " } else { "\\w \\$ " }.to_owned(),
+                false,
+                false,
+            ),
             ("PS2", "> ".to_owned(), false, false),
             ("PS4", "+ ".to_owned(), false, false),
             ("SHLVL", level.saturating_add(1).to_string(), true, true),
@@ -235,7 +255,11 @@ impl Shell {
 
     /// Runs the commands on standard input, which the commands may read too: never more than a line is taken from it.
     fn run_stdin(&mut self) -> Status {
-        let mut text = Text { line: 1, more: true, ..Text::default() };
+        let mut text = Text {
+            line: 1,
+            more: true,
+            ..Text::default()
+        };
         let seekable = sys::lseek(Fd::STDIN, 0, Whence::Current).is_ok();
         let mut status = 0;
         loop {
@@ -285,7 +309,9 @@ impl Shell {
         let tty = match sys::open("/dev/tty", sys::OpenFlags::RDWR) {
             Ok(fd) => sys::move_high(fd)?,
             Err(_) => {
-                let found = [Fd::STDERR, Fd::STDOUT, Fd::STDIN].into_iter().find(|fd| sys::is_terminal(*fd));
+                let found = [Fd::STDERR, Fd::STDOUT, Fd::STDIN]
+                    .into_iter()
+                    .find(|fd| sys::is_terminal(*fd));
                 sys::dup(found.ok_or(Errno::ENOTTY)?, Fd(10), true)?
             }
         };
@@ -318,7 +344,9 @@ impl Shell {
 
     /// Gives the terminal back to the group that had it before this shell.
     fn leave_job_control(&mut self) {
-        let (Some(tty), Some(initial)) = (self.tty.take(), self.initial_group) else { return };
+        let (Some(tty), Some(initial)) = (self.tty.take(), self.initial_group) else {
+            return;
+        };
         if self.group != Some(initial) {
             let _ = sys::tcsetpgrp(tty, initial);
             let _ = sys::setpgid(Pid(0), initial);

@@ -107,7 +107,9 @@ impl Shell {
 
     /// Starts a process that writes a text to a descriptor: more than a pipe holds.
     pub(crate) fn spawn_writer(&mut self, text: &str, to: Fd) -> Result<(), Errno> {
-        let quoted = |text: &str| Word { parts: vec![Part::Quoted { text: text.to_owned() }] };
+        let quoted = |text: &str| Word {
+            parts: vec![Part::Quoted { text: text.to_owned() }],
+        };
         let command = SimpleCommand {
             line: self.line,
             // The text goes by a variable: an empty assignment list keeps the builtin on its short way.
@@ -115,8 +117,12 @@ impl Shell {
             words: vec![quoted("printf"), quoted("%s"), quoted(text)],
             redirects: Vec::new(),
         };
-        let actions = vec![FdAction::Dup2 { from: to, to: Fd::STDOUT }];
-        self.spawn_subshell(&Node::Simple { command }, actions, Placement::default()).map(drop)
+        let actions = vec![FdAction::Dup2 {
+            from: to,
+            to: Fd::STDOUT,
+        }];
+        self.spawn_subshell(&Node::Simple { command }, actions, Placement::default())
+            .map(drop)
     }
 }
 

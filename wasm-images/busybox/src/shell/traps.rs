@@ -125,7 +125,9 @@ impl Shell {
 
     /// A signal with a trap has arrived: `wait` and `read` end.
     pub(crate) fn trap_pending(&self) -> Option<Signal> {
-        sys::arrived().iter().find(|s| self.traps.actions.contains_key(&s.number()) || *s == Signal::INT)
+        sys::arrived()
+            .iter()
+            .find(|s| self.traps.actions.contains_key(&s.number()) || *s == Signal::INT)
     }
 
     fn run_trap(&mut self, action: &str) -> Result<(), Flow> {
@@ -137,7 +139,9 @@ impl Shell {
 
     /// Runs the EXIT trap; gives the status to exit with.
     pub(crate) fn run_exit_trap(&mut self, status: i32) -> i32 {
-        let Some(action) = self.traps.actions.remove(&EXIT).filter(|a| !a.is_empty()) else { return status };
+        let Some(action) = self.traps.actions.remove(&EXIT).filter(|a| !a.is_empty()) else {
+            return status;
+        };
         self.status = status;
         let result: Status = self.evaluate(&action, false);
         match result {

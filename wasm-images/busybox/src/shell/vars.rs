@@ -31,7 +31,10 @@ pub(crate) struct ReadOnly;
 impl Variables {
     /// Variables that were handed over.
     pub(crate) fn from_map(map: BTreeMap<String, Variable>) -> Self {
-        Self { map, scopes: Vec::new() }
+        Self {
+            map,
+            scopes: Vec::new(),
+        }
     }
 
     pub(crate) fn map(&self) -> &BTreeMap<String, Variable> {
@@ -51,7 +54,10 @@ impl Variables {
             Some(variable) if variable.readonly => return Err(ReadOnly),
             Some(variable) => variable.value = Some(value),
             None => {
-                let variable = Variable { value: Some(value), ..Variable::default() };
+                let variable = Variable {
+                    value: Some(value),
+                    ..Variable::default()
+                };
                 self.map.insert(name.to_owned(), variable);
             }
         }
@@ -96,7 +102,9 @@ impl Variables {
 
     /// Makes a variable local to the innermost scope; it keeps its value, as in dash and ash. `false` if it was local.
     pub(crate) fn make_local(&mut self, name: &str) -> bool {
-        let Some(scope) = self.scopes.last_mut() else { return false };
+        let Some(scope) = self.scopes.last_mut() else {
+            return false;
+        };
         if scope.iter().any(|(n, _)| n == name) {
             return false;
         }

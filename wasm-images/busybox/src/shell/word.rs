@@ -48,7 +48,9 @@ struct Parts {
 impl Parts {
     fn push(&mut self, part: Part) {
         if !self.literal.is_empty() {
-            self.done.push(Part::Literal { text: std::mem::take(&mut self.literal) });
+            self.done.push(Part::Literal {
+                text: std::mem::take(&mut self.literal),
+            });
         }
         self.done.push(part);
     }
@@ -103,7 +105,9 @@ impl Parser<'_> {
                 }
                 b'\'' if !stop.quoted() => {
                     self.bump();
-                    out.push(Part::Quoted { text: self.single_quoted()? });
+                    out.push(Part::Quoted {
+                        text: self.single_quoted()?,
+                    });
                 }
                 b'}' if stop.in_braces() => {
                     if matches!(stop, Stop::Brace { .. }) {
@@ -137,7 +141,11 @@ impl Parser<'_> {
 
     fn backslash(&mut self, stop: Stop, out: &mut Parts) {
         self.bump();
-        let next = self.source.text.get(self.source.pos..).and_then(|rest| rest.chars().next());
+        let next = self
+            .source
+            .text
+            .get(self.source.pos..)
+            .and_then(|rest| rest.chars().next());
         let special = match next {
             None => false,
             Some(_) if !stop.quoted() => true,
@@ -201,7 +209,10 @@ impl Parser<'_> {
                 out.push(Part::Quoted { text });
             }
             _ => match self.parameter_name(false)? {
-                Some(name) => out.push(Part::Param { name, op: ParamOp::Plain {} }),
+                Some(name) => out.push(Part::Param {
+                    name,
+                    op: ParamOp::Plain {},
+                }),
                 None => out.literal.push('$'),
             },
         }
@@ -222,12 +233,16 @@ impl Parser<'_> {
                 return Ok(Part::Arith { expr: Word { parts } });
             }
             // `$((a) | b)`: a subshell within a command substitution.
-            let Some(left) = self.second_looks.checked_sub(1) else { return self.error("nesting too deep") };
+            let Some(left) = self.second_looks.checked_sub(1) else {
+                return self.error("nesting too deep");
+            };
             self.second_looks = left;
             (self.source.pos, self.source.line) = (pos, line);
         }
         let body = self.substitution()?;
-        Ok(Part::Command { body: body.map(Rc::new) })
+        Ok(Part::Command {
+            body: body.map(Rc::new),
+        })
     }
 
     /// A parameter's name: letters, or one of the special characters; in braces also several digits.
@@ -260,52 +275,87 @@ impl Parser<'_> {
             if let Some(name) = self.parameter_name(true)?
                 && self.eat(b'}')?
             {
-                return Ok(Part::Param { name, op: ParamOp::Length {} });
+                return Ok(Part::Param {
+                    name,
+                    op: ParamOp::Length {},
+                });
             }
             (self.source.pos, self.source.line) = (pos, line);
         } else if self.bash && self.peek()? == Some(b'!') && self.peek_second() != Some(b'}') {
             self.bump();
             let name = self.parameter_name(true)?;
             return match name {
-                Some(name) if self.eat(b'}')? => Ok(Part::Param { name, op: ParamOp::Indirect {} }),
+                Some(name) if self.eat(b'}')? => Ok(Part::Param {
+                    name,
+                    op: ParamOp::Indirect {},
+                }),
                 _ => self.error(bad),
             };
         }
-        let Some(name) = self.parameter_name(true)? else { return self.error(bad) };
+        let Some(name) = self.parameter_name(true)? else {
+            return self.error(bad);
+        };
         let op = self.param_op(quoted)?;
         Ok(Part::Param { name, op })
     }
 
     fn param_op(&mut self, quoted: bool) -> PResult<ParamOp> {
         let colon = self.eat(b':')?;
-        let Some(byte) = self.peek()? else { return self.error("missing '}'") };
+        let Some(byte) = self.peek()? else {
+            return self.error("missing '}'");
+        };
         if colon && !b"-=?+".contains(&byte) {
             let offset = self.word_to(Stop::Colon)?;
-            let length = if self.eat(b':')? { Some(self.word_to(Stop::Colon)?) } else { None };
+            let length = if self.eat(b':')? {
+                Some(self.word_to(Stop::Colon)?)
+            } else {
+                None
+            };
             self.eat(b'}')?;
             return Ok(ParamOp::Slice { offset, length });
         }
         self.bump();
         Ok(match byte {
             b'}' => ParamOp::Plain {},
-            b'-' => ParamOp::Default { colon, word: self.word_to(Stop::Brace { quoted })? },
-            b'=' => ParamOp::Assign { colon, word: self.word_to(Stop::Brace { quoted })? },
-            b'?' => ParamOp::Error { colon, word: self.word_to(Stop::Brace { quoted })? },
-            b'+' => ParamOp::Alternative { colon, word: self.word_to(Stop::Brace { quoted })? },
+            b'-' => ParamOp::Default {
+                colon,
+                word: self.word_to(Stop::Brace { quoted })?,
+            },
+            b'=' => ParamOp::Assign {
+                colon,
+                word: self.word_to(Stop::Brace { quoted })?,
+            },
+            b'?' => ParamOp::Error {
+                colon,
+                word: self.word_to(Stop::Brace { quoted })?,
+            },
+            b'+' => ParamOp::Alternative {
+                colon,
+                word: self.word_to(Stop::Brace { quoted })?,
+            },
             // In a pattern quotes keep their meaning, also within double quotes.
             b'#' => {
                 let longest = self.eat(b'#')?;
-                ParamOp::TrimPrefix { longest, pattern: self.word_to(Stop::Brace { quoted: false })? }
+                ParamOp::TrimPrefix {
+                    longest,
+                    pattern: self.word_to(Stop::Brace { quoted: false })?,
+                }
             }
             b'%' => {
                 let longest = self.eat(b'%')?;
-                ParamOp::TrimSuffix { longest, pattern: self.word_to(Stop::Brace { quoted: false })? }
+                ParamOp::TrimSuffix {
+                    longest,
+                    pattern: self.word_to(Stop::Brace { quoted: false })?,
+                }
             }
             b'/' => {
                 let all = self.eat(b'/')?;
                 let pattern = self.word_to(Stop::Slash { quoted: false })?;
-                let with =
-                    if self.eat(b'/')? { self.word_to(Stop::Brace { quoted })? } else { self.closing_brace()? };
+                let with = if self.eat(b'/')? {
+                    self.word_to(Stop::Brace { quoted })?
+                } else {
+                    self.closing_brace()?
+                };
                 ParamOp::Replace { all, pattern, with }
             }
             _ => return self.error("bad substitution"),
@@ -318,7 +368,9 @@ impl Parser<'_> {
     }
 
     fn word_to(&mut self, stop: Stop) -> PResult<Word> {
-        Ok(Word { parts: self.parts(stop)? })
+        Ok(Word {
+            parts: self.parts(stop)?,
+        })
     }
 
     /// `` `…` ``: the text without its escapes is a script of its own.
@@ -340,7 +392,9 @@ impl Parser<'_> {
             }
         }
         let body: Option<Node> = self.inner(script, |p| p.script())?;
-        out.push(Part::Command { body: body.map(Rc::new) });
+        out.push(Part::Command {
+            body: body.map(Rc::new),
+        });
         Ok(())
     }
 }

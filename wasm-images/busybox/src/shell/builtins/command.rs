@@ -27,7 +27,9 @@ pub(super) fn command(shell: &mut Shell, words: &[String]) -> Status {
         shell.find_program(name)
     };
     let environment = shell.vars.environment();
-    shell.run_program(operands.to_vec(), path, environment, Default::default(), || operands.join(" "))
+    shell.run_program(operands.to_vec(), path, environment, Default::default(), || {
+        operands.join(" ")
+    })
 }
 
 pub(super) fn type_builtin(shell: &mut Shell, words: &[String]) -> Status {
@@ -41,7 +43,11 @@ pub(super) fn type_builtin(shell: &mut Shell, words: &[String]) -> Status {
 /// What a name stands for, in words or (`command -v`) as it would be called.
 fn describe(shell: &mut Shell, name: &str, long: bool) -> i32 {
     let text = if KEYWORDS.contains(&name) {
-        if long { format!("{name} is a shell keyword") } else { name.to_owned() }
+        if long {
+            format!("{name} is a shell keyword")
+        } else {
+            name.to_owned()
+        }
     } else if let Some(value) = shell.aliases.get(name) {
         match long {
             true if shell.bash => format!("{name} is aliased to `{value}'"),
@@ -49,13 +55,23 @@ fn describe(shell: &mut Shell, name: &str, long: bool) -> i32 {
             false => format!("alias {name}={}", single_quoted(value)),
         }
     } else if shell.functions.contains_key(name) {
-        if long { format!("{name} is a function") } else { name.to_owned() }
+        if long {
+            format!("{name} is a function")
+        } else {
+            name.to_owned()
+        }
     } else if let Some(builtin) = super::find(name) {
         let kind = if builtin.special && !shell.bash { "special " } else { "" };
-        if long { format!("{name} is a {kind}shell builtin") } else { name.to_owned() }
+        if long {
+            format!("{name} is a {kind}shell builtin")
+        } else {
+            name.to_owned()
+        }
     } else {
         let path = match name.contains('/') {
-            true => sys::faccessat(sys::Fd::CWD, name, sys::Access::EXEC).is_ok().then(|| name.to_owned()),
+            true => sys::faccessat(sys::Fd::CWD, name, sys::Access::EXEC)
+                .is_ok()
+                .then(|| name.to_owned()),
             false => shell.search(name, shell.vars.get("PATH").unwrap_or("")),
         };
         match path {

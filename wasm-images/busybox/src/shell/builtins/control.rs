@@ -81,8 +81,11 @@ pub(super) fn source(shell: &mut Shell, words: &[String]) -> Status {
         Ok(bytes) => text::from_bytes(&bytes),
         Err(errno) => {
             let outer = shell.command_name.replace(name);
-            let message =
-                if shell.bash { format!("{path}: {errno}") } else { format!("can't open '{path}': {errno}") };
+            let message = if shell.bash {
+                format!("{path}: {errno}")
+            } else {
+                format!("can't open '{path}': {errno}")
+            };
             let flow = shell.fatal(&message);
             shell.command_name = outer;
             return Err(flow);
@@ -109,16 +112,23 @@ pub(super) fn source(shell: &mut Shell, words: &[String]) -> Status {
 impl Shell {
     fn has_stopped_jobs(&self) -> bool {
         use crate::shell::jobs::State;
-        self.jobs.list.iter().any(|job| matches!(job.state(), State::Stopped(_)))
+        self.jobs
+            .list
+            .iter()
+            .any(|job| matches!(job.state(), State::Stopped(_)))
     }
 
     /// A file to source: anywhere in `PATH`, executable or not.
     fn find_source(&self, name: &str) -> Option<String> {
         let path = self.vars.get("PATH").unwrap_or("");
         path.split(':')
-            .map(|directory| if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") })
-            .find(|path| {
-                sys::fstatat(sys::Fd::CWD, path, true).is_ok_and(|s| s.file_type == sys::FileType::Regular)
+            .map(|directory| {
+                if directory.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{directory}/{name}")
+                }
             })
+            .find(|path| sys::fstatat(sys::Fd::CWD, path, true).is_ok_and(|s| s.file_type == sys::FileType::Regular))
     }
 }

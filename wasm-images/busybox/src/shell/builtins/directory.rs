@@ -27,10 +27,18 @@ pub(super) fn cd(shell: &mut Shell, words: &[String]) -> Status {
         return Ok(0);
     }
     let relative = !target.starts_with('/') && !matches!(target.split('/').next(), Some("." | ".."));
-    let cdpath = if relative { shell.vars.get("CDPATH").unwrap_or("").to_owned() } else { String::new() };
+    let cdpath = if relative {
+        shell.vars.get("CDPATH").unwrap_or("").to_owned()
+    } else {
+        String::new()
+    };
     let mut result = Err(Errno::ENOENT);
     for entry in cdpath.split(':').filter(|e| !e.is_empty()).chain([""]) {
-        let candidate = if entry.is_empty() { target.clone() } else { format!("{entry}/{target}") };
+        let candidate = if entry.is_empty() {
+            target.clone()
+        } else {
+            format!("{entry}/{target}")
+        };
         result = shell.change_directory(&candidate, physical);
         if result.is_ok() {
             show |= !entry.is_empty();
@@ -89,7 +97,9 @@ impl Shell {
             new
         };
         // Only a read-only variable fails, and the directory has changed all the same.
-        let _: Result<(), Flow> = self.set_var("OLDPWD", old).and_then(|()| self.set_var("PWD", new.clone()));
+        let _: Result<(), Flow> = self
+            .set_var("OLDPWD", old)
+            .and_then(|()| self.set_var("PWD", new.clone()));
         self.vars.export("PWD", true);
         self.vars.export("OLDPWD", true);
         Ok(new)

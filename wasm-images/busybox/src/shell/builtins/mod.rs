@@ -118,14 +118,21 @@ pub(crate) fn expand_double_bracket(shell: &mut Shell, words: &[Word]) -> Result
 impl Shell {
     /// `cd: illegal option -x`.
     fn illegal_option(&mut self, option: char) -> Flow {
-        let message = if self.bash { format!("-{option}: invalid option") } else { format!("illegal option -{option}") };
+        let message = if self.bash {
+            format!("-{option}: invalid option")
+        } else {
+            format!("illegal option -{option}")
+        };
         self.fatal(&message)
     }
 
     /// `exit: Illegal number: x`.
     fn illegal_number(&mut self, text: &str) -> Flow {
-        let message =
-            if self.bash { format!("{text}: numeric argument required") } else { format!("Illegal number: {text}") };
+        let message = if self.bash {
+            format!("{text}: numeric argument required")
+        } else {
+            format!("Illegal number: {text}")
+        };
         self.fatal(&message)
     }
 
@@ -138,7 +145,9 @@ impl Shell {
                 rest = tail;
                 break;
             }
-            let Some(group) = word.strip_prefix('-').filter(|g| !g.is_empty()) else { break };
+            let Some(group) = word.strip_prefix('-').filter(|g| !g.is_empty()) else {
+                break;
+            };
             for letter in group.chars() {
                 if !known.contains(letter) {
                     return Err(self.illegal_option(letter));

@@ -19,7 +19,11 @@ pub(super) fn parse_integer(text: &str) -> Option<i128> {
     } else {
         return None;
     };
-    Some(if negative { -i128::from(value) } else { i128::from(value) })
+    Some(if negative {
+        -i128::from(value)
+    } else {
+        i128::from(value)
+    })
 }
 
 /// `%e`: `1.234500e+03`.
@@ -45,7 +49,11 @@ pub(super) fn general(value: f64, precision: usize, upper: bool) -> String {
     };
     let digits = i32::try_from(precision).unwrap_or(i32::MAX);
     if power < -4 || power >= digits {
-        return format!("{}{e}{}", trim(mantissa), scientific.get(mantissa.len() + 1..).unwrap_or(""));
+        return format!(
+            "{}{e}{}",
+            trim(mantissa),
+            scientific.get(mantissa.len() + 1..).unwrap_or("")
+        );
     }
     let decimals = usize::try_from(digits - 1 - power).unwrap_or(0);
     trim(&format!("{value:.decimals$}"))

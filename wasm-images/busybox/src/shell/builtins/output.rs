@@ -10,7 +10,9 @@ pub(super) fn echo(shell: &mut Shell, words: &[String]) -> Status {
     let (mut newline, mut escapes) = (true, false);
     let mut rest = words.get(1..).unwrap_or_default();
     while let Some((word, tail)) = rest.split_first() {
-        let Some(letters) = word.strip_prefix('-').filter(|l| !l.is_empty() && l.chars().all(|c| "neE".contains(c)))
+        let Some(letters) = word
+            .strip_prefix('-')
+            .filter(|l| !l.is_empty() && l.chars().all(|c| "neE".contains(c)))
         else {
             break;
         };
@@ -68,7 +70,11 @@ fn escape<'t>(after: &'t str, argument: bool, out: &mut Vec<u8>) -> Option<&'t s
         }
         Some('c') if argument => None,
         Some('0'..='7') => {
-            let (zero, max) = if argument && after.starts_with('0') { (1, 3) } else { (0, 3) };
+            let (zero, max) = if argument && after.starts_with('0') {
+                (1, 3)
+            } else {
+                (0, 3)
+            };
             let (value, len) = digits(after.get(zero..).unwrap_or(""), max, 8);
             out.push(value as u8);
             after.get(zero + len..)
@@ -111,14 +117,23 @@ struct Conversion {
 const MAX_WIDTH: usize = 1 << 20;
 
 pub(super) fn printf(shell: &mut Shell, words: &[String]) -> Status {
-    let words = if words.get(1).is_some_and(|w| w == "--") { words.get(1..).unwrap_or_default() } else { words };
+    let words = if words.get(1).is_some_and(|w| w == "--") {
+        words.get(1..).unwrap_or_default()
+    } else {
+        words
+    };
     let Some(format) = words.get(1) else {
         let arg0 = shell.arg0.clone();
         shell.warn(&format!("{arg0}: usage: printf FORMAT [ARGUMENT...]\n"));
         return Ok(2);
     };
     let arguments = words.get(2..).unwrap_or_default();
-    let mut printf = Printf { shell, arguments, next: 0, status: 0 };
+    let mut printf = Printf {
+        shell,
+        arguments,
+        next: 0,
+        status: 0,
+    };
     loop {
         let before = printf.next;
         if !printf.once(format) || printf.next >= arguments.len() || printf.next == before {

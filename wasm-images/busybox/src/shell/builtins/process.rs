@@ -11,7 +11,11 @@ fn find(shell: &mut Shell, word: Option<&String>) -> Result<usize, Flow> {
     match word {
         None => match shell.jobs.current() {
             Some(number) => Ok(number),
-            None => Err(shell.fatal(if shell.bash { "current: no such job" } else { "No current job" })),
+            None => Err(shell.fatal(if shell.bash {
+                "current: no such job"
+            } else {
+                "No current job"
+            })),
         },
         Some(word) => match shell.jobs.find(word) {
             Some(number) => Ok(number),
@@ -34,7 +38,11 @@ pub(super) fn jobs(shell: &mut Shell, words: &[String]) -> Status {
         let mark = shell.jobs.mark(number);
         let Some(job) = shell.jobs.get(number) else { continue };
         let line = match letters.contains(&'p') {
-            true => job.processes.first().map(|p| format!("{}\n", p.pid)).unwrap_or_default(),
+            true => job
+                .processes
+                .first()
+                .map(|p| format!("{}\n", p.pid))
+                .unwrap_or_default(),
             false => job.show(mark, letters.contains(&'l')),
         };
         job.changed = false;
@@ -49,7 +57,12 @@ pub(super) fn jobs(shell: &mut Shell, words: &[String]) -> Status {
 
 pub(super) fn fg(shell: &mut Shell, words: &[String]) -> Status {
     let number = find(shell, words.get(1))?;
-    let Some(text) = shell.jobs.get(number).filter(|job| job.group.is_some()).map(|job| job.text()) else {
+    let Some(text) = shell
+        .jobs
+        .get(number)
+        .filter(|job| job.group.is_some())
+        .map(|job| job.text())
+    else {
         return Err(shell.fatal(&format!("job {number} not created under job control")));
     };
     shell.print(&format!("{text}\n"));
@@ -73,13 +86,20 @@ pub(super) fn bg(shell: &mut Shell, words: &[String]) -> Status {
     let operands = words.get(1..).unwrap_or_default();
     let numbers = match operands {
         [] => vec![find(shell, None)?],
-        _ => operands.iter().map(|w| find(shell, Some(w))).collect::<Result<_, _>>()?,
+        _ => operands
+            .iter()
+            .map(|w| find(shell, Some(w)))
+            .collect::<Result<_, _>>()?,
     };
     for number in numbers {
         if let Err(errno) = shell.continue_job(number) {
             return Err(shell.fatal(&errno.to_string()));
         }
-        let mark = if shell.bash { format!("{}", shell.jobs.mark(number)) } else { String::new() };
+        let mark = if shell.bash {
+            format!("{}", shell.jobs.mark(number))
+        } else {
+            String::new()
+        };
         let text = shell.jobs.get(number).map(|job| job.text()).unwrap_or_default();
         let end = if shell.bash { " &" } else { "" };
         shell.print(&format!("[{number}]{mark} {text}{end}\n"));
@@ -91,8 +111,12 @@ pub(super) fn wait(shell: &mut Shell, words: &[String]) -> Status {
     let operands = words.get(1..).unwrap_or_default();
     if operands.is_empty() {
         shell.reap();
-        while let Some(number) =
-            shell.jobs.list.iter().find(|job| job.state() == State::Running).map(|job| job.number)
+        while let Some(number) = shell
+            .jobs
+            .list
+            .iter()
+            .find(|job| job.state() == State::Running)
+            .map(|job| job.number)
         {
             let status = shell.wait_job(number);
             if shell.trap_pending().is_some() {
@@ -130,6 +154,10 @@ pub(super) fn times(shell: &mut Shell, _: &[String]) -> Status {
     };
     let times = sys::times();
     shell.print(&format!("{} {}\n", show(times.user), show(times.system)));
-    shell.print(&format!("{} {}\n", show(times.children_user), show(times.children_system)));
+    shell.print(&format!(
+        "{} {}\n",
+        show(times.children_user),
+        show(times.children_system)
+    ));
     Ok(0)
 }

@@ -71,7 +71,9 @@ fn parse<'w>(shell: &mut Shell, words: &'w [String]) -> Result<(Options, &'w [St
             rest = tail;
             break;
         }
-        let Some(group) = word.strip_prefix('-').filter(|g| !g.is_empty()) else { break };
+        let Some(group) = word.strip_prefix('-').filter(|g| !g.is_empty()) else {
+            break;
+        };
         rest = tail;
         for (at, letter) in group.char_indices() {
             match letter {
@@ -79,7 +81,9 @@ fn parse<'w>(shell: &mut Shell, words: &'w [String]) -> Result<(Options, &'w [St
                 's' => options.silent = true,
                 'p' | 't' | 'n' | 'N' | 'd' | 'u' => {
                     let mut value = group.get(at + 1..).unwrap_or("").to_owned();
-                    if value.is_empty() && let Some((next, tail)) = rest.split_first() {
+                    if value.is_empty()
+                        && let Some((next, tail)) = rest.split_first()
+                    {
                         value.clone_from(next);
                         rest = tail;
                     }
@@ -117,7 +121,8 @@ fn terminal_modes(fd: Fd, options: &Options) -> Option<Termios> {
     let old = sys::tcgetattr(fd).ok()?;
     let mut new = old;
     if options.silent {
-        new.lflag.remove(LocalFlags::ECHO | LocalFlags::ECHOK | LocalFlags::ECHONL);
+        new.lflag
+            .remove(LocalFlags::ECHO | LocalFlags::ECHOK | LocalFlags::ECHONL);
     }
     if options.count.is_some() {
         new.lflag.remove(LocalFlags::ICANON);
@@ -140,7 +145,11 @@ fn read_line(shell: &Shell, fd: Fd, options: &Options, terminal: bool) -> (Vec<(
     let end = 'reading: loop {
         if let Some(deadline) = deadline {
             let left = deadline.saturating_sub(sys::clock_monotonic());
-            let mut wait = [PollFd { fd, events: PollEvents::IN, revents: PollEvents::empty() }];
+            let mut wait = [PollFd {
+                fd,
+                events: PollEvents::IN,
+                revents: PollEvents::empty(),
+            }];
             match sys::poll(&mut wait, Some(left)) {
                 Ok(0) => break End::Timeout,
                 Err(Errno::EINTR) if shell.trap_pending().is_none() => continue,

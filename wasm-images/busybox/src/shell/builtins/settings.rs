@@ -108,8 +108,11 @@ impl Shell {
 
 pub(super) fn alias(shell: &mut Shell, words: &[String]) -> Status {
     if words.len() == 1 {
-        let lines: Vec<String> =
-            shell.aliases.iter().map(|(name, value)| format!("{}\n", definition(shell.bash, name, value))).collect();
+        let lines: Vec<String> = shell
+            .aliases
+            .iter()
+            .map(|(name, value)| format!("{}\n", definition(shell.bash, name, value)))
+            .collect();
         shell.print(&lines.concat());
         return Ok(0);
     }
@@ -169,7 +172,11 @@ pub(super) fn umask(shell: &mut Shell, words: &[String]) -> Status {
         // The only way to ask is to set.
         let mask = sys::umask(Mode(0));
         sys::umask(mask);
-        let line = if letters.contains(&'S') { symbolic(mask.0) } else { format!("{:04o}", mask.0) };
+        let line = if letters.contains(&'S') {
+            symbolic(mask.0)
+        } else {
+            format!("{:04o}", mask.0)
+        };
         shell.print(&format!("{line}\n"));
         return Ok(0);
     };
@@ -193,8 +200,11 @@ pub(super) fn umask(shell: &mut Shell, words: &[String]) -> Status {
 fn symbolic(mask: u16) -> String {
     let part = |who: char, shift: u16| {
         let allowed = !(mask >> shift) & 7;
-        let letters: String =
-            [('r', 4), ('w', 2), ('x', 1)].iter().filter(|(_, bit)| allowed & bit != 0).map(|(l, _)| *l).collect();
+        let letters: String = [('r', 4), ('w', 2), ('x', 1)]
+            .iter()
+            .filter(|(_, bit)| allowed & bit != 0)
+            .map(|(l, _)| *l)
+            .collect();
         format!("{who}={letters}")
     };
     [part('u', 6), part('g', 3), part('o', 0)].join(",")
@@ -207,13 +217,17 @@ fn apply_symbolic(mut allowed: u16, text: &str) -> Option<u16> {
         let (who, rest) = clause.split_at(at);
         let shifts: Vec<u16> = match who {
             "" => vec![6, 3, 0],
-            _ => who.chars().map(|c| match c {
-                'u' => Some(vec![6]),
-                'g' => Some(vec![3]),
-                'o' => Some(vec![0]),
-                'a' => Some(vec![6, 3, 0]),
-                _ => None,
-            }).collect::<Option<Vec<_>>>()?.concat(),
+            _ => who
+                .chars()
+                .map(|c| match c {
+                    'u' => Some(vec![6]),
+                    'g' => Some(vec![3]),
+                    'o' => Some(vec![0]),
+                    'a' => Some(vec![6, 3, 0]),
+                    _ => None,
+                })
+                .collect::<Option<Vec<_>>>()?
+                .concat(),
         };
         let mut chars = rest.chars();
         let operator = chars.next()?;
@@ -266,7 +280,12 @@ pub(super) fn ulimit(shell: &mut Shell, words: &[String]) -> Status {
         }
         return Ok(0);
     }
-    let letter = letters.iter().rev().find(|l| !matches!(l, 'H' | 'S')).copied().unwrap_or('f');
+    let letter = letters
+        .iter()
+        .rev()
+        .find(|l| !matches!(l, 'H' | 'S'))
+        .copied()
+        .unwrap_or('f');
     let Some((_, resource, unit, _)) = LIMITS.iter().find(|limit| limit.0 == letter).copied() else {
         return Err(shell.illegal_option(letter));
     };
@@ -316,8 +335,12 @@ pub(super) fn help(shell: &mut Shell, _: &[String]) -> Status {
 }
 
 pub(super) fn history(shell: &mut Shell, _: &[String]) -> Status {
-    let lines: Vec<String> =
-        shell.history.iter().enumerate().map(|(i, line)| format!("{i:4} {line}\n")).collect();
+    let lines: Vec<String> = shell
+        .history
+        .iter()
+        .enumerate()
+        .map(|(i, line)| format!("{i:4} {line}\n"))
+        .collect();
     shell.print(&lines.concat());
     Ok(0)
 }

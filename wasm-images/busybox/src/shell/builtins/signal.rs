@@ -92,7 +92,11 @@ fn list(shell: &mut Shell, operands: &[String]) -> Status {
     for word in operands {
         let line = match word.parse::<u32>() {
             // An exit status of a process that a signal killed is fine too.
-            Ok(number) => match u8::try_from(number & 0x7f).ok().and_then(Signal::new).filter(|s| s.number() < 32) {
+            Ok(number) => match u8::try_from(number & 0x7f)
+                .ok()
+                .and_then(Signal::new)
+                .filter(|s| s.number() < 32)
+            {
                 Some(signal) => signal.name(),
                 None => number.to_string(),
             },
@@ -112,7 +116,9 @@ fn list(shell: &mut Shell, operands: &[String]) -> Status {
 impl Shell {
     /// What to send a job's signal to: its group, or its processes.
     pub(super) fn job_targets(&mut self, number: usize) -> Vec<Pid> {
-        let Some(job) = self.jobs.get(number) else { return Vec::new() };
+        let Some(job) = self.jobs.get(number) else {
+            return Vec::new();
+        };
         match job.group {
             Some(group) => vec![Pid(-group.0)],
             None => job.processes.iter().map(|p| p.pid).collect(),
@@ -140,12 +146,20 @@ pub(super) fn trap(shell: &mut Shell, words: &[String]) -> Status {
     let (letters, operands) = shell.options(words, "p")?;
     let _ = letters;
     let Some((first, signals)) = operands.split_first() else {
-        let traps = if shell.traps.actions.is_empty() { &shell.traps.inherited } else { &shell.traps.actions };
+        let traps = if shell.traps.actions.is_empty() {
+            &shell.traps.inherited
+        } else {
+            &shell.traps.actions
+        };
         let lines: Vec<String> = traps
             .iter()
             .map(|(number, action)| {
                 let name = Signal::new(*number).map_or_else(|| "EXIT".to_owned(), Signal::name);
-                let name = if shell.bash && *number != EXIT { format!("SIG{name}") } else { name };
+                let name = if shell.bash && *number != EXIT {
+                    format!("SIG{name}")
+                } else {
+                    name
+                };
                 format!("trap -- {} {name}\n", single_quoted(action))
             })
             .collect();

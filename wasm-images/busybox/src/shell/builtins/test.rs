@@ -52,12 +52,19 @@ fn evaluate(words: &[String], patterns: bool) -> Answer {
         [word] => Ok(!word.is_empty()),
         ["!", word] => Ok(word.is_empty()),
         [a, op, b] if is_binary(op, patterns) => binary(a, op, b, patterns),
-        ["!", rest @ ..] if rest.len() == 2 || (rest.len() == 3 && rest.get(1).is_some_and(|op| is_binary(op, patterns))) => {
+        ["!", rest @ ..]
+            if rest.len() == 2 || (rest.len() == 3 && rest.get(1).is_some_and(|op| is_binary(op, patterns))) =>
+        {
             let rest: Vec<String> = rest.iter().map(|w| (*w).to_owned()).collect();
             evaluate(&rest, patterns).map(|answer| !answer)
         }
         _ => {
-            let mut parser = Parser { words: &texts, pos: 0, patterns, depth: 0 };
+            let mut parser = Parser {
+                words: &texts,
+                pos: 0,
+                patterns,
+                depth: 0,
+            };
             let answer = parser.or()?;
             match parser.words.get(parser.pos) {
                 None => Ok(answer),
@@ -117,7 +124,9 @@ impl<'a> Parser<'a> {
     }
 
     fn primary(&mut self) -> Answer {
-        let Some(word) = self.peek() else { return Err("argument expected".to_owned()) };
+        let Some(word) = self.peek() else {
+            return Err("argument expected".to_owned());
+        };
         self.pos += 1;
         let rest = self.words.get(self.pos..).unwrap_or_default();
         if let [op, b, ..] = rest
@@ -224,7 +233,10 @@ fn newer(stats: (Option<Stat>, Option<Stat>)) -> bool {
 }
 
 fn integer(text: &str) -> Result<i64, String> {
-    text.trim().trim_start_matches('+').parse().map_err(|_| format!("{text}: bad number"))
+    text.trim()
+        .trim_start_matches('+')
+        .parse()
+        .map_err(|_| format!("{text}: bad number"))
 }
 
 #[cfg(test)]

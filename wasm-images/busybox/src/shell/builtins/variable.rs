@@ -91,7 +91,11 @@ pub(super) fn unset(shell: &mut Shell, words: &[String]) -> Status {
 
 pub(super) fn local(shell: &mut Shell, words: &[String]) -> Status {
     if !shell.vars.in_scope() || shell.function_depth == 0 {
-        let message = if shell.bash { "can only be used in a function" } else { "not in a function" };
+        let message = if shell.bash {
+            "can only be used in a function"
+        } else {
+            "not in a function"
+        };
         return Err(shell.fatal(message));
     }
     for word in words.iter().skip(1) {
@@ -140,7 +144,12 @@ pub(super) fn getopts(shell: &mut Shell, words: &[String]) -> Status {
         _ => shell.positional.clone(),
     };
     let silent = spec.starts_with(':');
-    let mut index = shell.vars.get("OPTIND").and_then(|v| v.parse::<usize>().ok()).filter(|i| *i > 0).unwrap_or(1);
+    let mut index = shell
+        .vars
+        .get("OPTIND")
+        .and_then(|v| v.parse::<usize>().ok())
+        .filter(|i| *i > 0)
+        .unwrap_or(1);
     let mut at = shell.getopts_at;
     let word = arguments.get(index - 1).map_or("", String::as_str);
     let begins = at == 0 || word.get(at..).is_none_or(str::is_empty);
@@ -162,12 +171,16 @@ pub(super) fn getopts(shell: &mut Shell, words: &[String]) -> Status {
         }
     }
     let word = arguments.get(index - 1).cloned().unwrap_or_default();
-    let Some(letter) = word.get(at..).and_then(|rest| rest.chars().next()) else { return Ok(1) };
+    let Some(letter) = word.get(at..).and_then(|rest| rest.chars().next()) else {
+        return Ok(1);
+    };
     at += letter.len_utf8();
     let rest = word.get(at..).unwrap_or("").to_owned();
     let known = (letter != ':').then(|| spec.find(letter)).flatten();
-    let takes_argument =
-        known.is_some_and(|i| spec.get(i + letter.len_utf8()..).is_some_and(|after| after.starts_with(':')));
+    let takes_argument = known.is_some_and(|i| {
+        spec.get(i + letter.len_utf8()..)
+            .is_some_and(|after| after.starts_with(':'))
+    });
     let mut result = letter.to_string();
     let mut argument = None;
     if known.is_none() {

@@ -87,5 +87,11 @@ fn deep_expressions_are_refused() {
     for open in ["(", "-", "1?", "!"] {
         assert!(evaluate(&open.repeat(100_000), &mut variables).is_err());
     }
-    assert_eq!(evaluate(&"1+".repeat(10_000).chars().chain("1".chars()).collect::<String>(), &mut variables), Ok(10_001));
+    assert_eq!(
+        evaluate(
+            &"1+".repeat(10_000).chars().chain("1".chars()).collect::<String>(),
+            &mut variables
+        ),
+        Ok(10_001)
+    );
 }

@@ -81,7 +81,14 @@ impl Host for Fake {
 }
 
 fn fake() -> Fake {
-    let variables = [("x", "abcabc"), ("e", ""), ("s", " a  b "), ("c", "a:b::c"), ("g", "*.c"), ("n", "3")];
+    let variables = [
+        ("x", "abcabc"),
+        ("e", ""),
+        ("s", " a  b "),
+        ("c", "a:b::c"),
+        ("g", "*.c"),
+        ("n", "3"),
+    ];
     Fake {
         variables: variables.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
         positional: vec!["1".into(), "2 3".into(), String::new()],
@@ -92,7 +99,9 @@ fn fake() -> Fake {
 
 fn with(host: &mut Fake, words: &str) -> Result<Vec<String>, Flow> {
     let node = Text::whole(format!("echo {words}"), 1).next_command(&Aliases::new(), false);
-    let Ok(Some(Node::Simple { command })) = node else { panic!("{words}: {node:?}") };
+    let Ok(Some(Node::Simple { command })) = node else {
+        panic!("{words}: {node:?}")
+    };
     expand::arguments(host, &command.words[1..])
 }
 
@@ -140,16 +149,28 @@ fn fields_are_split_at_ifs() {
 
 #[test]
 fn operators() {
-    check("${u-d} ${u:-\"q r\"} ${e-d} ${e:-d} ${x+y} ${u+y}", &["d", "q r", "d", "y"]);
+    check(
+        "${u-d} ${u:-\"q r\"} ${e-d} ${e:-d} ${x+y} ${u+y}",
+        &["d", "q r", "d", "y"],
+    );
     check("${u:-a b} \"${u:-a b}\" \"${u-'a'}\"", &["a", "b", "a b", "'a'"]);
     check("${u:=v} $u", &["v", "v"]);
     check("${x#*b} ${x##*b} ${x%b*} ${x%%b*}", &["cabc", "c", "abca", "a"]);
-    check("${x/b/X} ${x//b/X} ${x/b} \"${x//a/$n}\"", &["aXcabc", "aXcaXc", "acabc", "3bc3bc"]);
-    check("${x:2} ${x:1:3} ${x: -2} ${x:0:-1} ${x:$n} ${x:9}", &["cabc", "bca", "bc", "abcab", "abc"]);
+    check(
+        "${x/b/X} ${x//b/X} ${x/b} \"${x//a/$n}\"",
+        &["aXcabc", "aXcaXc", "acabc", "3bc3bc"],
+    );
+    check(
+        "${x:2} ${x:1:3} ${x: -2} ${x:0:-1} ${x:$n} ${x:9}",
+        &["cabc", "bca", "bc", "abcab", "abc"],
+    );
     check("${#x} ${#e} ${#u} ${#@}", &["6", "0", "0", "3"]);
     check("\"${@:2}\" \"${@:1:1}\"", &["2 3", "", "1"]);
     check("${x#\"a\"} \"${x#'a'}\" ${x#'*'}", &["bcabc", "bcabc", "abcabc"]);
-    check("$((n+1)) $(echo a b) \"$(echo a b)\" `echo c`", &["4", "a", "b", "a b", "c"]);
+    check(
+        "$((n+1)) $(echo a b) \"$(echo a b)\" `echo c`",
+        &["4", "a", "b", "a b", "c"],
+    );
     for (words, message) in [
         ("${u?}", "u: parameter not set"),
         ("${e:?}", "e: parameter not set or null"),
@@ -160,7 +181,10 @@ fn operators() {
         assert_eq!(with(&mut host, words), Err(Flow::Error(2)));
         assert_eq!(host.message, message);
     }
-    let mut host = Fake { nounset: true, ..fake() };
+    let mut host = Fake {
+        nounset: true,
+        ..fake()
+    };
     assert!(with(&mut host, "${u-a} $@").is_ok());
     assert_eq!(with(&mut host, "$u"), Err(Flow::Error(2)));
     assert_eq!(host.message, "u: parameter not set");
@@ -168,9 +192,14 @@ fn operators() {
 
 #[test]
 fn tildes() {
-    check("~ ~/x ~root/y ~nobody \"~\" a~ \\~ ~$n", &["/home/me", "/home/me/x", "/root/y", "~nobody", "~", "a~", "~", "~3"]);
+    check(
+        "~ ~/x ~root/y ~nobody \"~\" a~ \\~ ~$n",
+        &["/home/me", "/home/me/x", "/root/y", "~nobody", "~", "a~", "~", "~3"],
+    );
     let node = Text::whole("a=~:~root:b~ x".into(), 1).next_command(&Aliases::new(), false);
-    let Ok(Some(Node::Simple { command })) = node else { panic!() };
+    let Ok(Some(Node::Simple { command })) = node else {
+        panic!()
+    };
     assert_eq!(
         expand::assignment(&mut fake(), &command.assignments[0].value),
         Ok("/home/me:/root:b~".to_owned())
@@ -179,10 +208,16 @@ fn tildes() {
 
 #[test]
 fn pathnames() {
-    check("*.c '*'.c \"*\" \\*.c $g \"$g\"", &["a.c", "b.c", "*.c", "*", "*.c", "a.c", "b.c", "*.c"]);
+    check(
+        "*.c '*'.c \"*\" \\*.c $g \"$g\"",
+        &["a.c", "b.c", "*.c", "*", "*.c", "a.c", "b.c", "*.c"],
+    );
     check("*", &["a.c", "b.c", "dir", "x y"]);
     check(".*", &[".", "..", ".hid"]);
-    check("d*/[ot]* d*/three d*/one", &["dir/one", "dir/two", "d*/three", "dir/one"]);
+    check(
+        "d*/[ot]* d*/three d*/one",
+        &["dir/one", "dir/two", "d*/three", "dir/one"],
+    );
     check("nothing* [!a-z]*", &["nothing*", "[!a-z]*"]);
     check("*/", &["dir/"]);
 }

@@ -66,7 +66,14 @@ fn errors_are_worded_as_ash_words_them() {
 
 #[test]
 fn deep_nesting_is_an_error_and_not_a_crash() {
-    for (open, close) in [("(", ")"), ("$(", ")"), ("{ ", "; }"), ("\"${x:-", "}\""), ("`", ""), ("if ", "")] {
+    for (open, close) in [
+        ("(", ")"),
+        ("$(", ")"),
+        ("{ ", "; }"),
+        ("\"${x:-", "}\""),
+        ("`", ""),
+        ("if ", ""),
+    ] {
         let script = format!("echo; {}:{}", open.repeat(5000), close.repeat(5000));
         let _ = message(&script);
     }
@@ -92,9 +99,17 @@ fn text_that_may_go_on_is_incomplete() {
         ("echo $\n", true),
         ("a &\n", true),
     ] {
-        let mut text = Text { text: script.to_owned(), more: true, ..Text::default() };
+        let mut text = Text {
+            text: script.to_owned(),
+            more: true,
+            ..Text::default()
+        };
         let result = text.next_command(&Aliases::new(), false);
-        assert_eq!(result != Err(ParseError::Incomplete), complete, "{script:?}: {result:?}");
+        assert_eq!(
+            result != Err(ParseError::Incomplete),
+            complete,
+            "{script:?}: {result:?}"
+        );
         assert_eq!(text.pos == 0, !complete);
     }
 }
@@ -103,8 +118,12 @@ fn text_that_may_go_on_is_incomplete() {
 fn here_documents_belong_to_their_redirections_in_order() {
     let nodes = parse("cat <<A <<'B' && x <<-C\n$a\nA\n$b\nB\n\t\tc\n\tC\nnext");
     assert_eq!(nodes.len(), 2);
-    let Node::And { left, .. } = &nodes[0] else { panic!("{nodes:?}") };
-    let Node::Simple { command } = &**left else { panic!("{left:?}") };
+    let Node::And { left, .. } = &nodes[0] else {
+        panic!("{nodes:?}")
+    };
+    let Node::Simple { command } = &**left else {
+        panic!("{left:?}")
+    };
     let bodies: Vec<_> = command
         .redirects
         .iter()
@@ -128,8 +147,14 @@ fn aliases_are_expanded_where_a_command_begins_and_not_again_in_themselves() {
         let nodes = parse_all(script, &aliases).expect("parses");
         fn collect(node: &Node, out: &mut Vec<String>) {
             match node {
-                Node::Simple { command } => out
-                    .push(command.words.iter().map(|w| w.as_literal().unwrap_or("?")).collect::<Vec<_>>().join(" ")),
+                Node::Simple { command } => out.push(
+                    command
+                        .words
+                        .iter()
+                        .map(|w| w.as_literal().unwrap_or("?"))
+                        .collect::<Vec<_>>()
+                        .join(" "),
+                ),
                 Node::Sequence { items } => items.iter().for_each(|n| collect(n, out)),
                 _ => out.push("?".into()),
             }
