@@ -1,4 +1,6 @@
 //! The tests of podsim as a whole: one program, a module a topic.
 
 mod layers;
+mod notes;
+mod podsim;
 mod tidy;

@@ -6,8 +6,9 @@
 //! * [`compare`]: judges the output.
 //! * [`report`]: tells what came of it.
 
+pub(crate) mod command;
 mod compare;
 mod document;
-pub(crate) mod report;
-pub(crate) mod run;
+mod report;
+mod run;
 mod terminal;

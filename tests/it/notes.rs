@@ -1,0 +1,83 @@
+//! `podsim test`: documents that are true pass, documents that are not fail.
+
+use crate::podsim::User;
+use std::path::{Path, PathBuf};
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn files(dir: &Path, extension: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    files.sort();
+    files.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+}
+
+fn passes(documents: &[String], options: &[&str]) {
+    let mut args = vec!["test"];
+    args.extend(options);
+    args.extend(documents.iter().map(String::as_str));
+    let said = User::new().podsim(&args);
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+}
+
+#[test]
+fn the_examples_are_true() {
+    let documents = files(&project().join("examples/notes"), "md");
+    assert!(documents.len() >= 3, "{documents:?}");
+    passes(&documents, &[]);
+}
+
+/// The user's own notes lie beside the project where it is developed, and are no part of it.
+#[test]
+fn the_users_notes_are_true() {
+    let seeds = project().join("../shared/seeds");
+    let config = project().join("examples/node-with-docker.yaml");
+    for document in files(&seeds, "txt") {
+        passes(&[document], &["--node-config", &config.to_string_lossy()]);
+    }
+}
+
+/// Says what is not so: the document, and words that the report must contain.
+fn fails(document: &str, words: &[&str]) {
+    let user = User::new();
+    user.file("notes.md", document);
+    let said = user.podsim(&["test", "notes.md"]);
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    for word in words {
+        assert!(said.stdout.contains(word), "{word:?} is not in\n{}", said.whole());
+    }
+}
+
+#[test]
+fn a_document_that_claims_a_shared_pid_namespace_where_there_is_none_fails() {
+    fails(include_str!("falsified/not-shared.md"), &["✗ $ kubectl exec web -c shell -- ps", "- ", "+ "]);
+}
+
+#[test]
+fn a_document_whose_inodes_say_shared_where_they_are_not_fails() {
+    fails(include_str!("falsified/inodes.md"), &["✗ ", "before, and is"]);
+}
+
+#[test]
+fn a_document_with_a_wrong_line_of_the_hosts_file_fails() {
+    fails(include_str!("falsified/hosts.md"), &["✗ $ kubectl exec aliases -- cat /etc/hosts", "10.9.8.8"]);
+}
+
+#[test]
+fn a_document_whose_pre_stop_hook_never_ran_fails() {
+    fails(include_str!("falsified/pre-stop.md"), &["✗ $ kubectl exec witness -- cat /tmp/heard", "- good-bye"]);
+}
+
+#[test]
+fn an_updated_document_is_true() {
+    let user = User::new();
+    user.file("notes.md", include_str!("falsified/hosts.md"));
+    let said = user.podsim(&["test", "--update", "notes.md"]);
+    assert!(said.stdout.contains("✗"), "{}", said.whole());
+    let again = user.podsim(&["test", "--junit", "report.xml", "notes.md"]);
+    assert_eq!(again.code, Some(0), "{}", again.whole());
+    let report = std::fs::read_to_string(user.home().join("report.xml")).expect("a report");
+    assert!(report.contains("<testsuite name=\"notes.md\"") && report.contains("failures=\"0\""), "{report}");
+}
