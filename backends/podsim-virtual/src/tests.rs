@@ -92,3 +92,17 @@ async fn exec_runs_beside_the_container_and_stop_kills_what_does_not_listen() {
     runtime.stop_container(&id, Duration::ZERO).await.expect("stopped");
     assert_eq!(runtime.container_status(&id).await.expect("a status").exit_code, Some(137));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shell_runs_pipelines_and_sees_its_own_processes() {
+    let runtime = VirtualRuntime::new(config()).expect("a node");
+    let mut events = runtime.get_container_events().await.expect("events");
+    let sandbox = runtime.run_pod_sandbox(pod("web")).await.expect("a sandbox");
+    let script = "echo one two | (read a b; echo $b $a); echo $((6 * 7)); x=$(hostname); echo $x; ps; ls -l / | wc -l; exit 3";
+    let id = runtime.create_container(&sandbox, container(&["sh", "-c", script])).await.expect("a container");
+    runtime.start_container(&id).await.expect("a start");
+    let status = wait_exited(&runtime, &id, &mut events).await;
+    let log = log(&runtime, &id).await;
+    assert_eq!(status.exit_code, Some(3), "{log}");
+    assert!(log.starts_with("two one\n42\nweb\nPID   USER     TIME  COMMAND\n    1 root      0:00 sh -c echo"), "{log}");
+}

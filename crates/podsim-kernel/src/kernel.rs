@@ -177,7 +177,7 @@ impl Kernel {
 
     /// The process with this number in a pid namespace. A zombie is one too.
     pub fn process(&self, ns: &PidNamespace, pid: Pid) -> Option<Arc<Process>> {
-        Some(self.table().lookup(ns, pid)?.process.clone())
+        self.table().find(ns, pid)
     }
 
     /// Parent, group, session and terminal of a process, as numbers of `ns`.

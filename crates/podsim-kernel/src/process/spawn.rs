@@ -2,7 +2,7 @@
 
 use super::exec::{ExecContext, apply_dispositions, search};
 use super::signal::{SignalState, Signals};
-use super::table::{Life, ProcessTable};
+use super::table::{Embryo, Life, ProcessTable};
 use super::*;
 use crate::fs::FileDescription;
 use crate::task::Task;
@@ -261,6 +261,7 @@ pub(crate) async fn spawn(task: &Task, request: SpawnRequest) -> Result<Pid> {
     };
     let process = birth.process(Arc::downgrade(kernel));
     let child = kernel.task(process.clone());
+    let embryo = Embryo::new(kernel, &process);
     for action in &request.fd_actions {
         // The parent waits here, as in vfork(2): opening a FIFO may take long.
         task.interruptible(apply_fd_action(&child, action)).await??;
@@ -284,6 +285,7 @@ pub(crate) async fn spawn(task: &Task, request: SpawnRequest) -> Result<Pid> {
         foreground_tty: tty_of(&parent.files, request.foreground_tty)?,
     };
     kernel.put_into_tree(&process, parent.global_pid(), &placement)?;
+    drop(embryo);
     charge.keep();
     kernel.commit_exec(&process, image, request.envp);
     apply_dispositions(

@@ -5,6 +5,7 @@
 //! the lock has been given back (waking, dropping terminals) is collected in it and done by its drop.
 
 use super::{PidNamespace, PidNumbers, Process, Relations};
+use crate::kernel::Kernel;
 use crate::tty::Tty;
 use parking_lot::MutexGuard;
 use podsim_sys::{Pid, WaitStatus};
@@ -20,6 +21,27 @@ pub(crate) struct ProcessTable {
     sessions: BTreeMap<Pid, Session>,
     /// Processes ever made: `processes` of `/proc/stat`.
     pub(crate) forks: u64,
+    /// Processes that are being made: not in the tree yet, but they look for their program through `/proc/self` already.
+    embryos: Vec<Arc<Process>>,
+}
+
+/// While it lives, a process that is being made can be found by its number.
+pub(crate) struct Embryo<'a> {
+    kernel: &'a Kernel,
+    process: &'a Arc<Process>,
+}
+
+impl<'a> Embryo<'a> {
+    pub(crate) fn new(kernel: &'a Kernel, process: &'a Arc<Process>) -> Self {
+        kernel.table().embryos.push(process.clone());
+        Self { kernel, process }
+    }
+}
+
+impl Drop for Embryo<'_> {
+    fn drop(&mut self) {
+        self.kernel.table().embryos.retain(|other| !Arc::ptr_eq(other, self.process));
+    }
 }
 
 /// A process in the tree.
@@ -140,6 +162,12 @@ impl ProcessTable {
     /// What has this number in a namespace.
     pub(crate) fn lookup(&self, ns: &PidNamespace, pid: Pid) -> Option<&Node> {
         self.node(ns.global(pid)?)
+    }
+
+    /// The process with this number in a namespace, also one that is being made.
+    pub(crate) fn find(&self, ns: &PidNamespace, pid: Pid) -> Option<Arc<Process>> {
+        let embryo = || self.embryos.iter().find(|process| process.pid_in(ns) == Some(pid)).cloned();
+        self.lookup(ns, pid).map(|node| node.process.clone()).or_else(embryo)
     }
 
     /// Puts a process into a group, which is made if it is not there, and takes it out of the one it was in.
