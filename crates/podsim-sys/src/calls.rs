@@ -140,6 +140,10 @@ macro_rules! podsim_v1_calls {
             now semval(id: val i32, index: val u16, set: val Option<u16>) -> u16, "`semctl(GETVAL / SETVAL)`: sets if given, returns the old value.";
             wait msgsnd(id: val i32, message: val IpcMessage, no_wait: val bool) -> (), "`msgsnd(2)`.";
             wait msgrcv(id: val i32, max: val usize, mtype: val i64, no_wait: val bool) -> IpcMessage, "`msgrcv(2)`: `mtype` 0 the first, above 0 of that type, below 0 the lowest type up to its absolute value.";
+            now mq_open(name: by str, flags: val OpenFlags, mode: val Mode, attr: val Option<MqAttr>) -> Fd, "`mq_open(3)`; `attr` is for a new queue. The descriptor can be polled.";
+            restart mq_send(fd: val Fd, data: val Vec<u8>, priority: val u32) -> (), "`mq_send(3)`.";
+            restart mq_receive(fd: val Fd, max: val usize) -> (Vec<u8>, u32), "`mq_receive(3)`: the oldest message of the highest priority, and that priority.";
+            now mq_unlink(name: by str) -> (), "`mq_unlink(3)`.";
 
             // time
             plain clock_monotonic() -> Duration, "`clock_gettime(CLOCK_MONOTONIC)`.";

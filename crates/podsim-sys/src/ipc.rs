@@ -45,3 +45,12 @@ pub struct IpcMessage {
     /// Its bytes.
     pub data: Vec<u8>,
 }
+
+/// What a new POSIX message queue holds (`struct mq_attr`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MqAttr {
+    /// Messages.
+    pub messages: u32,
+    /// Bytes of a message.
+    pub message_size: u32,
+}

@@ -281,6 +281,15 @@ pub trait Syscalls: Clone + Send + Sync + 'static {
     fn msgrcv(&self, id: i32, max: usize, mtype: i64, no_wait: bool)
     -> impl Future<Output = Result<IpcMessage>> + Send;
 
+    /// `mq_open(3)`; `attr` is for a new queue. The descriptor can be polled.
+    fn mq_open(&self, name: &str, flags: OpenFlags, mode: Mode, attr: Option<MqAttr>) -> Result<Fd>;
+    /// `mq_send(3)`.
+    fn mq_send(&self, fd: Fd, data: Vec<u8>, priority: u32) -> impl Future<Output = Result<()>> + Send;
+    /// `mq_receive(3)`: the oldest message of the highest priority, and that priority.
+    fn mq_receive(&self, fd: Fd, max: usize) -> impl Future<Output = Result<(Vec<u8>, u32)>> + Send;
+    /// `mq_unlink(3)`.
+    fn mq_unlink(&self, name: &str) -> Result<()>;
+
     // ---- time and chance ---------------------------------------------------------------------------------------
 
     /// `clock_gettime(CLOCK_MONOTONIC)`.

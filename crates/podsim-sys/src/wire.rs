@@ -262,6 +262,7 @@ structs! {
     IpcGet { key, size, create, exclusive, mode }
     SemOp { index, change, no_wait }
     IpcMessage { mtype, data }
+    MqAttr { messages, message_size }
 }
 
 // `Variant { 0: a }` and `Variant {}` are Rust for `Variant(a)` and `Variant`: one form for all.

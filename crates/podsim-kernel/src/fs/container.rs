@@ -6,12 +6,13 @@ use super::devfs;
 use super::devpts::DevPts;
 use super::layer::LayerTree;
 use super::mount::MountNamespace;
-use super::mqueue::Mqueue;
+use super::mqueue;
 use super::overlay::Overlay;
 use super::procfs::ProcFs;
 use super::super_block::{SuperBlock, Vfs};
 use super::sysfs::SysFs;
 use super::tmpfs::{Limits, Options, TmpFs};
+use crate::ipc::IpcNamespace;
 use crate::kernel::Kernel;
 use crate::net::NetNamespace;
 use crate::process::{Cgroup, PidNamespace};
@@ -29,6 +30,8 @@ pub struct ContainerMounts<'a> {
     pub pid_ns: &'a Arc<PidNamespace>,
     /// What `/sys/class/net` shows.
     pub net_ns: &'a Arc<NetNamespace>,
+    /// What `/dev/mqueue` shows.
+    pub ipc_ns: &'a Arc<IpcNamespace>,
     /// What `/sys/fs/cgroup` shows.
     pub cgroup: &'a Arc<Cgroup>,
     /// The container's terminals: its own `/dev/pts`.
@@ -114,7 +117,7 @@ impl ContainerMounts<'_> {
         ns.mount_at("/dev", &TmpFs::mount(vfs, &options), "tmpfs", MountFlags::NOSUID)?;
         devfs::populate(ns)?;
         ns.mount_at("/dev/pts", &DevPts::mount(vfs, self.ptys), "devpts", NOSUID_NOEXEC)?;
-        ns.mount_at("/dev/mqueue", &Mqueue::mount(vfs), "mqueue", HARDENED)?;
+        ns.mount_at("/dev/mqueue", &mqueue::mount(vfs, self.ipc_ns), "mqueue", HARDENED)?;
         ns.mount_at("/dev/shm", self.shm, "shm", HARDENED)?;
         Ok(())
     }

@@ -54,6 +54,10 @@ pub trait FileOps: Send + Sync + 'static {
     fn socket(&self) -> Option<&Arc<dyn crate::net::Socket>> {
         None
     }
+    /// The POSIX message queue behind this file.
+    fn mqueue(&self) -> Option<&Arc<crate::ipc::mqueue::PosixQueue>> {
+        None
+    }
     /// The namespace behind this file (an open `/proc/PID/ns/*`), for `setns(2)`.
     fn namespace(&self) -> Option<crate::nsproxy::NsRef> {
         None

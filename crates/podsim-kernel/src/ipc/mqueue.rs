@@ -1,12 +1,11 @@
 //! POSIX message queues (`mq_overview(7)`): the objects behind the files of a `mqueue` filesystem.
 //!
-//! The filesystem asks [`IpcNamespace::mqueues`], [`IpcNamespace::mqueue`], [`IpcNamespace::create_mqueue`] and
-//! [`IpcNamespace::unlink_mqueue`]; reading a queue's file gives [`PosixQueue::status`]. `mq_notify` is not supported.
+//! The filesystem is in `fs/mqueue.rs`, the calls in `syscall/mqueue.rs`. `mq_notify` is not supported.
 
 use super::IpcNamespace;
 use crate::wait_queue::WaitQueue;
 use parking_lot::Mutex;
-use podsim_sys::{Errno, Mode, Result};
+use podsim_sys::{Errno, Mode, PollEvents, Result};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,7 @@ const PRIORITY_MAX: u32 = 32_768;
 /// Longest name.
 const NAME_MAX: usize = 255;
 /// Bytes of the status text (FILENT_SIZE): the size of every queue's file.
-pub const STATUS_SIZE: u64 = 80;
+pub(crate) const STATUS_SIZE: u64 = 80;
 
 /// The queues of a namespace, by name.
 #[derive(Default)]
@@ -43,6 +42,19 @@ pub struct MqueueRequest {
     pub messages: usize,
     /// Bytes of a message, 1 to 8192.
     pub message_size: usize,
+}
+
+impl Default for MqueueRequest {
+    /// `fs.mqueue.msg_default` and `msgsize_default`.
+    fn default() -> Self {
+        Self {
+            mode: Mode(0o600),
+            uid: 0,
+            gid: 0,
+            messages: MESSAGES_MAX,
+            message_size: MESSAGE_MAX,
+        }
+    }
 }
 
 /// A POSIX message queue. An open file keeps it alive after its name is gone.
@@ -68,7 +80,7 @@ struct State {
 
 impl PosixQueue {
     /// `mq_send(3)`: EMSGSIZE, EINVAL for a priority out of range, EAGAIN when full.
-    pub fn send(&self, data: &[u8], priority: u32) -> Result<()> {
+    pub(crate) fn send(&self, data: &[u8], priority: u32) -> Result<()> {
         if priority >= PRIORITY_MAX {
             return Err(Errno::EINVAL);
         }
@@ -88,10 +100,10 @@ impl PosixQueue {
         Ok(())
     }
 
-    /// `mq_receive(3)`: the oldest of the highest priority. EMSGSIZE when the buffer is shorter than the queue's message size,
-    /// EAGAIN when empty.
-    pub fn receive(&self, buf: &mut [u8]) -> Result<(usize, u32)> {
-        if buf.len() < self.request.message_size {
+    /// `mq_receive(3)`: the oldest of the highest priority. EMSGSIZE when `max` is less than the queue's message size, EAGAIN when
+    /// empty.
+    pub(crate) fn receive(&self, max: usize) -> Result<(Vec<u8>, u32)> {
+        if max < self.request.message_size {
             return Err(Errno::EMSGSIZE);
         }
         let (data, priority) = {
@@ -107,13 +119,21 @@ impl PosixQueue {
             (data, priority)
         };
         self.changed.wake_all();
-        buf.get_mut(..data.len()).ok_or(Errno::EMSGSIZE)?.copy_from_slice(&data);
-        Ok((data.len(), priority))
+        Ok((data.into_vec(), priority))
+    }
+
+    /// Whether there is something to receive, and room to send.
+    pub(crate) fn events(&self) -> PollEvents {
+        let count = self.state.lock().count;
+        let mut events = PollEvents::empty();
+        events.set(PollEvents::IN, count > 0);
+        events.set(PollEvents::OUT, count < self.request.messages);
+        events
     }
 
     /// What reading the queue's file gives (`mqueue_read_file`).
     #[must_use]
-    pub fn status(&self) -> String {
+    pub(crate) fn status(&self) -> String {
         let bytes = self.state.lock().bytes;
         format!("QSIZE:{bytes:<10} NOTIFY:{:<5} SIGNO:{:<5} NOTIFY_PID:{:<6}\n", 0, 0, 0)
     }
@@ -122,7 +142,7 @@ impl PosixQueue {
 impl IpcNamespace {
     /// The queues, by name.
     #[must_use]
-    pub fn mqueues(&self) -> Vec<(String, Arc<PosixQueue>)> {
+    pub(crate) fn mqueues(&self) -> Vec<(String, Arc<PosixQueue>)> {
         let table = self.mqueue.lock();
         table
             .queues
@@ -132,12 +152,12 @@ impl IpcNamespace {
     }
 
     /// The queue with this name, without the slash; ENOENT.
-    pub fn mqueue(&self, name: &str) -> Result<Arc<PosixQueue>> {
+    pub(crate) fn mqueue(&self, name: &str) -> Result<Arc<PosixQueue>> {
         self.mqueue.lock().queues.get(name).cloned().ok_or(Errno::ENOENT)
     }
 
     /// Makes a queue: EEXIST, EINVAL for limits out of range, ENOSPC when there are too many.
-    pub fn create_mqueue(&self, name: &str, request: MqueueRequest) -> Result<Arc<PosixQueue>> {
+    pub(crate) fn create_mqueue(&self, name: &str, request: MqueueRequest) -> Result<Arc<PosixQueue>> {
         if name.is_empty() || name.contains('/') {
             return Err(Errno::EACCES);
         }
@@ -169,7 +189,7 @@ impl IpcNamespace {
     }
 
     /// `mq_unlink(3)`: the name is gone, open files go on; ENOENT.
-    pub fn unlink_mqueue(&self, name: &str) -> Result<()> {
+    pub(crate) fn unlink_mqueue(&self, name: &str) -> Result<()> {
         let gone = self.mqueue.lock().queues.remove(name);
         gone.map(drop).ok_or(Errno::ENOENT)
     }

@@ -5,6 +5,7 @@ mod fd;
 mod fs;
 mod identity;
 mod ipc;
+mod mqueue;
 mod net;
 mod process;
 mod signal;
@@ -365,6 +366,18 @@ impl Syscalls for Task {
     }
     async fn msgrcv(&self, id: i32, max: usize, mtype: i64, no_wait: bool) -> Result<IpcMessage> {
         ipc::msgrcv(self, id, max, mtype, no_wait).await
+    }
+    fn mq_open(&self, name: &str, flags: OpenFlags, mode: Mode, attr: Option<MqAttr>) -> Result<Fd> {
+        mqueue::mq_open(self, name, flags, mode, attr)
+    }
+    async fn mq_send(&self, fd: Fd, data: Vec<u8>, priority: u32) -> Result<()> {
+        mqueue::mq_send(self, fd, data, priority).await
+    }
+    async fn mq_receive(&self, fd: Fd, max: usize) -> Result<(Vec<u8>, u32)> {
+        mqueue::mq_receive(self, fd, max).await
+    }
+    fn mq_unlink(&self, name: &str) -> Result<()> {
+        mqueue::mq_unlink(self, name)
     }
     // time and chance: see `syscall/time.rs`
     fn clock_monotonic(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 use crate::fs::cgroupfs::CgroupFs;
 use crate::fs::devpts::DevPts;
-use crate::fs::mqueue::Mqueue;
+use crate::fs::mqueue;
 use crate::fs::namei::lookup;
 use crate::fs::procfs::ProcFs;
 use crate::fs::super_block::SuperBlock;
@@ -103,7 +103,7 @@ fn new_filesystem(task: &Task, fstype: &str, data: &str) -> Result<Arc<SuperBloc
         "sysfs" => Ok(SysFs::mount(kernel, &process.namespaces().net)),
         "cgroup2" => Ok(CgroupFs::mount(kernel, &process.cgroup)),
         "devpts" => Ok(DevPts::mount(vfs, &PtyRegistry::new(Arc::downgrade(kernel)))),
-        "mqueue" => Ok(Mqueue::mount(vfs)),
+        "mqueue" => Ok(mqueue::mount(vfs, &process.namespaces().ipc)),
         _ => Err(Errno::ENODEV),
     }
 }
