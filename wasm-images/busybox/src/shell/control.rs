@@ -126,8 +126,11 @@ impl Shell {
             match self.jobs.get(number).map(|job| job.state()) {
                 None => return 127,
                 Some(State::Done) => {
-                    let job = self.jobs.remove(number);
-                    return job.map_or(127, |job| job.exit_code(self.has(Opt::Pipefail)));
+                    let Some(job) = self.jobs.remove(number) else {
+                        return 127;
+                    };
+                    self.tell_signal(&job);
+                    return job.exit_code(self.has(Opt::Pipefail));
                 }
                 Some(State::Stopped(signal)) => return 128 + i32::from(signal.number()),
                 Some(State::Running) => {}

@@ -25,6 +25,9 @@ impl Shell {
     }
 
     fn dispatch(&mut self, node: &Node, tail: bool) -> Status {
+        if self.has(Opt::Noexec) && !self.interactive() {
+            return Ok(0);
+        }
         match node {
             Node::Simple { command } => {
                 let status = self.simple(command, tail)?;
@@ -226,7 +229,6 @@ impl Shell {
         loop {
             match text.next_command(&self.aliases, self.bash) {
                 Ok(None) => return Ok(status),
-                Ok(Some(_)) if self.has(Opt::Noexec) => {}
                 Ok(Some(node)) => {
                     // Blank lines are no commands.
                     if node == (Node::Sequence { items: Vec::new() }) {

@@ -37,7 +37,8 @@ impl Directory for Shell {
 impl arith::Variables for Shell {
     fn value(&mut self, name: &str) -> Result<Option<String>, String> {
         match self.parameter(name) {
-            None if self.has(Opt::Nounset) => Err(format!("{name}: {}", self.unset_message())),
+            // ash takes an unset variable for 0 here, also under `set -u`.
+            None if self.bash && self.has(Opt::Nounset) => Err(format!("{name}: unbound variable")),
             value => Ok(value),
         }
     }
@@ -73,7 +74,7 @@ impl Host for Shell {
                 let now = sys::clock_realtime();
                 format!("{}.{:06}", now.as_secs(), now.subsec_micros())
             }
-            "HOSTNAME" if self.bash => sys::uname().nodename,
+            "HOSTNAME" => sys::uname().nodename,
             "UID" if self.bash => sys::credentials().uid.to_string(),
             "EUID" if self.bash => sys::credentials().euid.to_string(),
             "BASH_VERSION" if self.bash => "5.2.15(1)-release".to_owned(),
@@ -129,14 +130,6 @@ impl Host for Shell {
 }
 
 impl Shell {
-    fn unset_message(&self) -> &'static str {
-        if self.bash {
-            "unbound variable"
-        } else {
-            "parameter not set"
-        }
-    }
-
     /// `$RANDOM`: 0 to 32767 (ash's generator is not promised to be any certain one; this is a linear congruential one).
     fn next_random(&mut self) -> u32 {
         let seed = self.random.unwrap_or_else(|| {

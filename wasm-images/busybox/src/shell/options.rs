@@ -59,11 +59,15 @@ impl Options {
 
     /// `$-`.
     pub(crate) fn letters(self) -> String {
-        OPTIONS
+        let mut letters: String = OPTIONS
             .iter()
-            .filter(|(option, letter, _)| *letter != ' ' && self.has(*option))
+            .filter(|(option, letter, _)| *letter != ' ' && self.has(*option) && *option != Opt::Command)
             .map(|o| o.1)
-            .collect()
+            .collect();
+        if self.has(Opt::Command) {
+            letters.insert(0, 'c');
+        }
+        letters
     }
 
     pub(crate) fn by_letter(letter: char) -> Option<Opt> {

@@ -375,7 +375,7 @@ impl Parser<'_> {
                 Token::Word(_) => {
                     let Token::Word(word) = self.take()? else { break };
                     if command.words.is_empty()
-                        && let Some(assignment) = assignment(&word)
+                        && let Some(assignment) = assignment(&word, self.bash)
                     {
                         command.assignments.push(assignment);
                         if command.redirects.is_empty() {
@@ -609,15 +609,15 @@ pub(crate) fn is_descriptor(text: &str) -> bool {
     text == "-" || (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// `name=…`, `name+=…`.
-pub(crate) fn assignment(word: &Word) -> Option<Assignment> {
+/// `name=…`, and in bash `name+=…`.
+fn assignment(word: &Word, bash: bool) -> Option<Assignment> {
     let (Part::Literal { text }, rest) = word.parts.split_first()? else {
         return None;
     };
     let (name, value) = text.split_once('=')?;
     let (name, append) = match name.strip_suffix('+') {
-        Some(name) => (name, true),
-        None => (name, false),
+        Some(name) if bash => (name, true),
+        _ => (name, false),
     };
     if !is_name(name) {
         return None;

@@ -157,6 +157,19 @@ impl Shell {
         self.warn(&text);
     }
 
+    /// Reports something as an applet does that is built into the shell: `sh: message`, also in a script.
+    pub(crate) fn complain_as_applet(&mut self, message: &str) {
+        if self.bash {
+            return self.complain(message);
+        }
+        let name = self
+            .argv
+            .first()
+            .map_or("sh", |name| name.rsplit('/').next().unwrap_or(name))
+            .to_owned();
+        self.warn(&format!("{}: {message}\n", name.trim_start_matches('-')));
+    }
+
     /// Reports an error that ends the script or the command line.
     pub(crate) fn fatal(&mut self, message: &str) -> Flow {
         self.complain(message);
@@ -187,6 +200,11 @@ impl Shell {
         }
     }
 
+    pub(crate) fn fail_readonly(&mut self, name: &str) -> Flow {
+        let message = if self.bash { "readonly variable" } else { "is read only" };
+        self.fatal(&format!("{name}: {message}"))
+    }
+
     /// Assigns a variable, with all that hangs on special ones.
     pub(crate) fn set_var(&mut self, name: &str, value: String) -> Result<(), Flow> {
         match name {
@@ -196,8 +214,7 @@ impl Shell {
             _ => {}
         }
         if self.vars.set(name, value).is_err() {
-            let message = if self.bash { "readonly variable" } else { "is read only" };
-            return Err(self.fatal(&format!("{name}: {message}")));
+            return Err(self.fail_readonly(name));
         }
         if self.has(Opt::Allexport) {
             self.vars.export(name, true);

@@ -64,6 +64,9 @@ impl Shell {
                 let old = earlier.or_else(|| self.vars.get(&assignment.name)).unwrap_or("");
                 value.insert_str(0, old);
             }
+            if self.vars.is_readonly(&assignment.name) {
+                return Err(self.fail_readonly(&assignment.name));
+            }
             out.push((assignment.name.clone(), value));
         }
         Ok(out)

@@ -265,9 +265,7 @@ impl Shell {
         loop {
             match text.next_command(&self.aliases, self.bash) {
                 Ok(Some(node)) => {
-                    if !self.has(Opt::Noexec) {
-                        status = self.run(&node, false)?;
-                    }
+                    status = self.run(&node, false)?;
                 }
                 Ok(None) if !text.more => return Ok(status),
                 Err(ParseError::Incomplete) | Ok(None) => match read_script_line(seekable) {

@@ -53,7 +53,21 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// Quoted so that the shell reads it back (`set`, `trap`, `export -p`): always in single quotes, as ash does it.
 pub(crate) fn single_quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\"'\"'"))
+    let mut out = String::with_capacity(text.len() + 2);
+    let mut rest = text;
+    loop {
+        let plain = rest.find('\'').unwrap_or(rest.len());
+        let (head, tail) = rest.split_at(plain);
+        out.push_str(&format!("'{head}'"));
+        let quotes = tail.len() - tail.trim_start_matches('\'').len();
+        if quotes > 0 {
+            out.push_str(&format!("\"{}\"", "'".repeat(quotes)));
+        }
+        rest = tail.get(quotes..).unwrap_or("");
+        if rest.is_empty() {
+            return out;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +80,18 @@ mod tests {
             assert_eq!(&*to_bytes(&from_bytes(bytes)), bytes);
         }
         assert_eq!(from_bytes("é".as_bytes()), "é");
+    }
+
+    #[test]
+    fn quoting_is_ashs() {
+        for (text, want) in [
+            ("a b", "'a b'"),
+            ("", "''"),
+            ("it's", "'it'\"'\"'s'"),
+            ("''q'", "''\"''\"'q'\"'\""),
+        ] {
+            assert_eq!(single_quoted(text), want);
+        }
     }
 
     #[test]

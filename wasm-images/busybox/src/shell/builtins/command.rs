@@ -8,7 +8,11 @@ use crate::shell::sys;
 use crate::shell::text::single_quoted;
 
 pub(super) fn command(shell: &mut Shell, words: &[String]) -> Status {
-    let (letters, operands) = shell.options(words, "pvV")?;
+    // What it runs speaks for itself, so the name is set only here.
+    let outer = shell.command_name.replace("command".to_owned());
+    let options = shell.options(words, "pvV");
+    shell.command_name = outer;
+    let (letters, operands) = options?;
     if letters.iter().any(|l| matches!(l, 'v' | 'V')) {
         let Some(name) = operands.first() else { return Ok(0) };
         return Ok(describe(shell, name, letters.contains(&'V')));

@@ -17,7 +17,7 @@ pub(super) fn cd(shell: &mut Shell, words: &[String]) -> Status {
                     shell.complain("OLDPWD not set");
                     return Ok(1);
                 }
-                None => String::new(),
+                None => shell.working_directory().unwrap_or_default(),
             }
         }
         Some(target) => target.to_owned(),

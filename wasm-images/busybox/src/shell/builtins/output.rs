@@ -19,7 +19,8 @@ pub(super) fn echo(shell: &mut Shell, words: &[String]) -> Status {
         for letter in letters.chars() {
             match letter {
                 'n' => newline = false,
-                letter => escapes = letter == 'e',
+                'e' => escapes = true,
+                _ => {}
             }
         }
         rest = tail;
@@ -123,8 +124,7 @@ pub(super) fn printf(shell: &mut Shell, words: &[String]) -> Status {
         words
     };
     let Some(format) = words.get(1) else {
-        let arg0 = shell.arg0.clone();
-        shell.warn(&format!("{arg0}: usage: printf FORMAT [ARGUMENT...]\n"));
+        shell.complain_as_applet("usage: printf FORMAT [ARGUMENT...]");
         return Ok(2);
     };
     let arguments = words.get(2..).unwrap_or_default();
@@ -153,8 +153,7 @@ impl Printf<'_> {
     fn complain(&mut self, message: &str) {
         self.status = 1;
         // What was printed before comes first, as the user sees it.
-        let arg0 = self.shell.arg0.clone();
-        self.shell.warn(&format!("{arg0}: {message}\n"));
+        self.shell.complain_as_applet(message);
     }
 
     fn argument(&mut self) -> Option<String> {
@@ -164,7 +163,7 @@ impl Printf<'_> {
     }
 
     fn integer(&mut self) -> i128 {
-        let Some(text) = self.argument() else { return 0 };
+        let text = self.argument().unwrap_or_default();
         number::parse_integer(&text).unwrap_or_else(|| {
             self.complain(&format!("invalid number '{text}'"));
             0

@@ -30,8 +30,7 @@ pub(super) fn read(shell: &mut Shell, words: &[String]) -> Status {
     let (options, names) = parse(shell, words)?;
     for name in names {
         if !is_name(name) {
-            let arg0 = shell.arg0.clone();
-            shell.warn(&format!("{arg0}: read: '{name}': bad variable name\n"));
+            shell.complain_as_applet(&format!("read: '{name}': bad variable name"));
             return Ok(1);
         }
     }

@@ -1,6 +1,6 @@
 //! `set`, `alias`, `unalias`, `umask`, `ulimit`, `help`, `history`.
 
-use crate::shell::flow::{Flow, Status};
+use crate::shell::flow::Status;
 use crate::shell::options::{OPTIONS, Opt, Options};
 use crate::shell::shell::Shell;
 use crate::shell::sys::{self, Mode, Resource, Rlimit};
@@ -298,7 +298,10 @@ pub(super) fn ulimit(shell: &mut Shell, words: &[String]) -> Status {
         "unlimited" => None,
         _ => match text.parse::<u64>() {
             Ok(n) => Some(n.saturating_mul(unit)),
-            Err(_) => return Err(shell.fatal(&format!("invalid number '{text}'"))),
+            Err(_) => {
+                shell.complain_as_applet(&format!("invalid number '{text}'"));
+                return Ok(1);
+            }
         },
     };
     let both = hard == soft;
@@ -308,7 +311,10 @@ pub(super) fn ulimit(shell: &mut Shell, words: &[String]) -> Status {
     };
     match sys::setrlimit(resource, new) {
         Ok(()) => Ok(0),
-        Err(errno) => Err::<i32, Flow>(shell.fatal(&format!("error setting limit: {errno}"))),
+        Err(errno) => {
+            shell.complain_as_applet(&format!("error setting limit: {errno}"));
+            Ok(1)
+        }
     }
 }
 

@@ -76,8 +76,7 @@ pub(super) fn kill(shell: &mut Shell, words: &[String]) -> Status {
 }
 
 fn say(shell: &mut Shell, message: &str) {
-    let arg0 = shell.arg0.clone();
-    shell.warn(&format!("{arg0}: {message}\n"));
+    shell.complain_as_applet(message);
 }
 
 fn list(shell: &mut Shell, operands: &[String]) -> Status {

@@ -15,8 +15,7 @@ pub(super) fn bracket(shell: &mut Shell, words: &[String]) -> Status {
     match words.split_last() {
         Some((last, rest)) if last == "]" => run(shell, rest.get(1..).unwrap_or_default(), false),
         _ => {
-            let arg0 = shell.arg0.clone();
-            shell.warn(&format!("{arg0}: missing ]\n"));
+            shell.complain_as_applet("missing ]");
             Ok(2)
         }
     }
@@ -26,8 +25,7 @@ pub(super) fn double_bracket(shell: &mut Shell, words: &[String]) -> Status {
     match words.split_last() {
         Some((last, rest)) if last == "]]" => run(shell, rest.get(1..).unwrap_or_default(), true),
         _ => {
-            let arg0 = shell.arg0.clone();
-            shell.warn(&format!("{arg0}: missing ]]\n"));
+            shell.complain_as_applet("missing ]]");
             Ok(2)
         }
     }
@@ -37,8 +35,7 @@ fn run(shell: &mut Shell, words: &[String], patterns: bool) -> Status {
     match evaluate(words, patterns) {
         Ok(answer) => Ok(i32::from(!answer)),
         Err(message) => {
-            let arg0 = shell.arg0.clone();
-            shell.warn(&format!("{arg0}: {message}\n"));
+            shell.complain_as_applet(&message);
             Ok(2)
         }
     }
@@ -205,7 +202,9 @@ fn binary(a: &str, op: &str, b: &str, patterns: bool) -> Answer {
     Ok(match op {
         "=" | "==" if patterns => pattern::matches(b, a),
         "!=" if patterns => !pattern::matches(b, a),
-        "=~" => return Err("=~: not supported by this shell".to_owned()),
+        "=~" => regex::Regex::new(b)
+            .map_err(|_| format!("bad regex '{b}'"))?
+            .is_match(a),
         "=" | "==" => a == b,
         "!=" => a != b,
         "<" => a < b,

@@ -151,26 +151,20 @@ pub(super) fn getopts(shell: &mut Shell, words: &[String]) -> Status {
         .filter(|i| *i > 0)
         .unwrap_or(1);
     let mut at = shell.getopts_at;
-    let word = arguments.get(index - 1).map_or("", String::as_str);
-    let begins = at == 0 || word.get(at..).is_none_or(str::is_empty);
-    if begins {
-        if at != 0 {
-            index += 1;
-        }
+    if at == 0 || word_before(&arguments, index).get(at..).is_none_or(str::is_empty) {
         let word = arguments.get(index - 1).map_or("", String::as_str);
-        at = 1;
-        let ends = word.len() < 2 || !word.starts_with('-');
-        if ends || word == "--" {
-            if word == "--" {
-                index += 1;
-            }
+        if word.len() < 2 || !word.starts_with('-') || word == "--" {
+            let index = index + usize::from(word == "--");
             finish(shell, index, 0)?;
             shell.set_var(variable, "?".to_owned())?;
             shell.vars.unset("OPTARG").ok();
             return Ok(1);
         }
+        at = 1;
+        // OPTIND is the next word's index from here on, as in ash.
+        index += 1;
     }
-    let word = arguments.get(index - 1).cloned().unwrap_or_default();
+    let word = word_before(&arguments, index).to_owned();
     let Some(letter) = word.get(at..).and_then(|rest| rest.chars().next()) else {
         return Ok(1);
     };
@@ -191,7 +185,6 @@ pub(super) fn getopts(shell: &mut Shell, words: &[String]) -> Status {
             shell.warn(&format!("Illegal option -{letter}\n"));
         }
     } else if takes_argument {
-        index += 1;
         at = 0;
         if !rest.is_empty() {
             argument = Some(rest);
@@ -206,8 +199,7 @@ pub(super) fn getopts(shell: &mut Shell, words: &[String]) -> Status {
             result = "?".to_owned();
         }
     }
-    if at != 0 && word.get(at..).is_none_or(str::is_empty) {
-        index += 1;
+    if word.get(at..).is_none_or(str::is_empty) {
         at = 0;
     }
     finish(shell, index, at)?;
@@ -219,6 +211,14 @@ pub(super) fn getopts(shell: &mut Shell, words: &[String]) -> Status {
     }
     shell.set_var(variable, result)?;
     Ok(0)
+}
+
+/// The word before the one that OPTIND tells.
+fn word_before(arguments: &[String], index: usize) -> &str {
+    index
+        .checked_sub(2)
+        .and_then(|i| arguments.get(i))
+        .map_or("", String::as_str)
 }
 
 fn finish(shell: &mut Shell, index: usize, at: usize) -> Result<(), Flow> {
