@@ -46,20 +46,25 @@ pub(super) trait PseudoText: Inode {
 /// the next one.
 pub(super) struct PseudoFile<T: PseudoText> {
     inode: Arc<T>,
-    /// Who opened it; weak, since it may be in that process's own file table. `None` is the kernel.
-    opener: Option<Weak<Process>>,
-    kernel: Caller,
+    opener: Opener,
     text: Mutex<Arc<str>>,
+}
+
+/// Who opened a file.
+enum Opener {
+    /// A process; weak, since the file may be in that process's own table.
+    Process(Weak<Process>),
+    /// The runtime.
+    Kernel(Box<Caller>),
 }
 
 impl<T: PseudoText> PseudoFile<T> {
     pub(super) fn open(inode: Arc<T>, caller: &Caller) -> Arc<Self> {
         Arc::new(Self {
             inode,
-            opener: caller.process.as_ref().map(Arc::downgrade),
-            kernel: Caller {
-                process: None,
-                ..caller.clone()
+            opener: match &caller.process {
+                Some(process) => Opener::Process(Arc::downgrade(process)),
+                None => Opener::Kernel(Box::new(caller.clone())),
             },
             text: Mutex::new("".into()),
         })
@@ -67,8 +72,8 @@ impl<T: PseudoText> PseudoFile<T> {
 
     fn opener(&self) -> Result<Caller> {
         match &self.opener {
-            None => Ok(self.kernel.clone()),
-            Some(process) => Ok(Caller::process(&process.upgrade().ok_or(Errno::ESRCH)?)),
+            Opener::Kernel(caller) => Ok((**caller).clone()),
+            Opener::Process(process) => Ok(Caller::process(&process.upgrade().ok_or(Errno::ESRCH)?)),
         }
     }
 }

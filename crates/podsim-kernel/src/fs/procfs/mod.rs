@@ -11,8 +11,6 @@ mod pid;
 mod root;
 mod stat;
 mod sys;
-#[cfg(test)]
-mod tests;
 mod view;
 
 use super::super_block::{FileSystem, SuperBlock, Vfs};

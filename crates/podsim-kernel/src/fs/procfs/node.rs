@@ -281,7 +281,7 @@ impl Inode for ProcNode {
         match self.kind {
             Kind::Dir(entries) => Ok(listed(table(entries), start, max)),
             Kind::Root => Ok(self.read_root(table(root::ENTRIES), start, max)?),
-            Kind::FdDir { .. } => Ok(FdNode::list(&self.fs, self.subject()?, self.ino, start, max)?),
+            Kind::FdDir { info } => FdNode::list(&self.fs, self.subject()?, self.ino, start, max, info),
             Kind::NsDir => Ok(listed(NsLink::names(self.ino), start, max)),
             Kind::TaskDir => Ok(listed(std::iter::once(process(self.subject()?.pid)), start, max)),
             _ => Err(Errno::ENOTDIR),

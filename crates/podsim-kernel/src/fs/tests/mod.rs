@@ -2,7 +2,11 @@
 
 mod mounts;
 mod naming;
+mod node;
 mod overlay;
+mod procfs;
+mod syscalls;
+mod sysfs;
 mod tmpfs;
 mod walk;
 

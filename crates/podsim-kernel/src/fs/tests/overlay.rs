@@ -128,6 +128,18 @@ fn links_in_the_layer_are_one_file_and_merged_directories_have_one_link() {
 }
 
 #[test]
+fn a_filesystem_goes_away_with_its_last_user() {
+    let lower = base();
+    let mut world = overlay(&[lower.clone()]);
+    world.script("append /bin/ls +\ncat /bin/sh -> code+\ntouch /etc/x\nmkdir /a\nmkdir /a/b\ncd /a/b");
+    let sb = Arc::downgrade(world.root.mount.sb());
+    assert!(Arc::strong_count(&lower) > 1);
+    drop(world);
+    assert!(sb.upgrade().is_none());
+    assert_eq!(Arc::strong_count(&lower), 1, "no inode keeps itself alive");
+}
+
+#[test]
 fn inode_numbers_and_the_device_are_stable() {
     let world = overlay(&[base()]);
     let stat = |path: &str| world.ns.resolve(path).unwrap().stat().unwrap();

@@ -2,8 +2,9 @@
 
 use super::node::Node;
 use crate::fs::layer::LayerTree;
+use parking_lot::Mutex;
 use podsim_sys::{DirEntry, FileType};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The first position of an entry; 0 and 1 are `.` and `..`.
@@ -14,7 +15,7 @@ const FIRST: u64 = 2;
 /// Each name has a position that it keeps, so that a reader who goes on at a position misses nothing that was there all the
 /// time, whatever is added or removed meanwhile: names of the layer first, in order, then new ones as they came.
 pub(super) struct Dir {
-    lower: Option<(Arc<LayerTree>, u32)>,
+    lower: Option<Lower>,
     /// Names of the layer that were removed or replaced (whiteouts).
     hidden: HashSet<Box<str>>,
     /// Inodes by name: those that were made here, and those of the layer that somebody has looked up.
@@ -28,6 +29,16 @@ pub(super) struct Dir {
     pub(super) changed: bool,
 }
 
+/// A directory of an image layer.
+#[derive(Clone)]
+pub(super) struct Lower {
+    pub(super) tree: Arc<LayerTree>,
+    pub(super) index: u32,
+    /// The inodes of layer objects that have several names, for all directories of the filesystem. (Only directories hold this, and
+    /// none is in it: nothing keeps itself alive.)
+    pub(super) links: Arc<Mutex<HashMap<u32, Arc<Node>>>>,
+}
+
 struct Entry {
     inode: Arc<Node>,
     /// `None` for a name of the layer.
@@ -37,12 +48,12 @@ struct Entry {
 /// What a name is.
 pub(super) enum Found {
     Inode(Arc<Node>),
-    /// An object of the layer that has no inode yet: its index.
-    Lower(u32),
+    /// An object of the layer that has no inode yet.
+    Lower(Lower),
 }
 
 impl Dir {
-    pub(super) fn new(lower: Option<(Arc<LayerTree>, u32)>) -> Self {
+    pub(super) fn new(lower: Option<Lower>) -> Self {
         let mut dir = Self {
             lower,
             hidden: HashSet::new(),
@@ -61,7 +72,7 @@ impl Dir {
     }
 
     fn lower_names(&self) -> &[(Box<str>, u32)] {
-        let node = self.lower.as_ref().and_then(|(tree, index)| tree.node(*index));
+        let node = self.lower.as_ref().and_then(|lower| lower.tree.node(lower.index));
         node.map_or(&[], |node| node.names())
     }
 
@@ -76,7 +87,10 @@ impl Dir {
             return Some(Found::Inode(entry.inode.clone()));
         }
         let index = self.lower_index(name)?;
-        (!self.hidden.contains(name)).then_some(Found::Lower(index))
+        if self.hidden.contains(name) {
+            return None;
+        }
+        self.lower.clone().map(|lower| Found::Lower(Lower { index, ..lower }))
     }
 
     /// Records the inode that was made for a name of the layer.
@@ -116,7 +130,9 @@ impl Dir {
     pub(super) fn subdirectories(&self) -> usize {
         let own = self.order.values().filter_map(|name| self.entries.get(name));
         let own = own.filter(|entry| entry.inode.file_type == FileType::Directory).count();
-        let Some((tree, _)) = &self.lower else { return own };
+        let Some(Lower { tree, .. }) = &self.lower else {
+            return own;
+        };
         let is_dir = |index| {
             tree.node(index)
                 .is_some_and(|node| node.file_type() == FileType::Directory)
@@ -135,7 +151,7 @@ impl Dir {
         let lower = lower
             .filter(|(_, (name, _))| !self.hidden.contains(name))
             .filter_map(|(i, (name, index))| {
-                let (tree, _) = self.lower.as_ref()?;
+                let tree = &self.lower.as_ref()?.tree;
                 Some(DirEntry {
                     ino: lower_ino(*index),
                     file_type: tree.node(*index)?.file_type(),

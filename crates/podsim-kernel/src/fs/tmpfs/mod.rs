@@ -9,11 +9,11 @@ use super::inode::NewInode;
 use super::layer::LayerTree;
 use super::super_block::{FileSystem, SuperBlock, Vfs};
 use data::Pages;
+use dir::Lower;
 use node::Node;
 use parking_lot::Mutex;
 use podsim_sys::{DeviceNumber, Errno, FileType, Mode, Result, StatFs};
 use quota::{PAGE, Quota};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -104,10 +104,8 @@ pub struct TmpFs {
     dev: DeviceNumber,
     quota: Arc<Quota>,
     next_ino: AtomicU64,
-    /// What an overlay lies over.
-    lower: Option<Arc<LayerTree>>,
-    /// The inodes of layer objects that have several names.
-    hard_links: Mutex<HashMap<u32, Arc<Node>>>,
+    /// It lies over image layers.
+    overlay: bool,
     /// Options that `/proc/mounts` shows, as they were given.
     shown: Mutex<String>,
 }
@@ -133,29 +131,33 @@ impl TmpFs {
 
     /// An overlay over a tree of image layers.
     pub(super) fn over(vfs: &Arc<Vfs>, lower: Arc<LayerTree>, limits: Limits) -> Arc<SuperBlock> {
-        let fs = Self::new(vfs, limits, Some(lower.clone()));
-        let root = Node::lower(&fs, &lower, 0, lower.root());
+        let fs = Self::new(vfs, limits, Some(&lower));
+        let root = Lower {
+            tree: lower.clone(),
+            index: 0,
+            links: Arc::default(),
+        };
+        let root = Node::lower(&fs, &root, lower.root());
         let dev = fs.dev;
         SuperBlock::new(fs, dev, root)
     }
 
-    fn new(vfs: &Arc<Vfs>, limits: Limits, lower: Option<Arc<LayerTree>>) -> Arc<Self> {
+    fn new(vfs: &Arc<Vfs>, limits: Limits, lower: Option<&Arc<LayerTree>>) -> Arc<Self> {
         let pages = limits.size.unwrap_or_else(|| vfs.default_size()).div_ceil(PAGE);
         let inodes = limits.inodes.unwrap_or_else(|| vfs.default_size() / PAGE);
-        let first = lower.as_ref().map_or(0, |tree| tree.len() as u64) + 1;
+        let first = lower.map_or(0, |tree| tree.len() as u64) + 1;
         Arc::new(Self {
             vfs: vfs.clone(),
             dev: vfs.new_device(),
             quota: Arc::new(Quota::new(vfs, pages, inodes)),
             next_ino: AtomicU64::new(first),
-            lower,
-            hard_links: Mutex::default(),
+            overlay: lower.is_some(),
             shown: Mutex::default(),
         })
     }
 
     fn is_overlay(&self) -> bool {
-        self.lower.is_some()
+        self.overlay
     }
 
     fn now(&self) -> Duration {
@@ -164,22 +166,6 @@ impl TmpFs {
 
     fn new_ino(&self) -> u64 {
         self.next_ino.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// The inode of an object of the layers, the same one for all its names.
-    fn lower_node(self: &Arc<Self>, index: u32) -> Result<Arc<Node>> {
-        let tree = self.lower.as_ref().ok_or(Errno::EIO)?;
-        let node = tree.node(index).ok_or(Errno::EIO)?;
-        if node.nlink < 2 || node.file_type() == FileType::Directory {
-            return Ok(Node::lower(self, tree, index, node));
-        }
-        let mut links = self.hard_links.lock();
-        if let Some(node) = links.get(&index) {
-            return Ok(node.clone());
-        }
-        let made = Node::lower(self, tree, index, node);
-        links.insert(index, made.clone());
-        Ok(made)
     }
 }
 

@@ -1,12 +1,12 @@
 //! [`Node`]: an inode of a tmpfs or an overlay.
 
 use super::data::FileData;
-use super::dir::{Dir, Found, lower_ino};
+use super::dir::{Dir, Found, Lower, lower_ino};
 use super::{Pages, TmpFs};
 use crate::fs::caller::Caller;
 use crate::fs::flock::FileLocks;
 use crate::fs::inode::{Inode, NewInode, SetAttr, Slot, downcast};
-use crate::fs::layer::{LayerBody, LayerNode, LayerTree};
+use crate::fs::layer::{LayerBody, LayerNode};
 use crate::fs::{FileOps, devfs};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -99,16 +99,16 @@ impl Node {
     }
 
     /// The inode of an object of an image layer.
-    pub(super) fn lower(fs: &Arc<TmpFs>, tree: &Arc<LayerTree>, index: u32, node: &LayerNode) -> Arc<Self> {
+    pub(super) fn lower(fs: &Arc<TmpFs>, lower: &Lower, node: &LayerNode) -> Arc<Self> {
         let (body, rdev) = match &node.body {
             LayerBody::Regular(bytes) => (Body::File(RwLock::new(FileData::Lower(bytes.clone()))), None),
-            LayerBody::Directory(_) => (Body::Dir(Mutex::new(Dir::new(Some((tree.clone(), index))))), None),
+            LayerBody::Directory(_) => (Body::Dir(Mutex::new(Dir::new(Some(lower.clone())))), None),
             LayerBody::Symlink(target) => (Body::Symlink(target.clone()), None),
             LayerBody::Special(_, device) => (Body::Special, Some(*device)),
         };
         Arc::new(Self {
             fs: fs.clone(),
-            ino: lower_ino(index),
+            ino: lower_ino(lower.index),
             file_type: node.file_type(),
             rdev: rdev.unwrap_or_default(),
             counted: false,
@@ -125,6 +125,17 @@ impl Node {
             slot: OnceLock::new(),
             locks: OnceLock::new(),
         })
+    }
+
+    /// The inode of an object of the layers, the same one for all its names.
+    fn of_layer(fs: &Arc<TmpFs>, lower: &Lower) -> Result<Arc<Self>> {
+        let node = lower.tree.node(lower.index).ok_or(Errno::EIO)?;
+        if node.nlink < 2 || node.file_type() == FileType::Directory {
+            return Ok(Self::lower(fs, lower, node));
+        }
+        let mut links = lower.links.lock();
+        let made = links.entry(lower.index).or_insert_with(|| Self::lower(fs, lower, node));
+        Ok(made.clone())
     }
 
     fn dir(&self) -> Result<&Mutex<Dir>> {
@@ -147,8 +158,8 @@ impl Node {
         let mut dir = self.dir()?.lock();
         match dir.find(name).ok_or(Errno::ENOENT)? {
             Found::Inode(inode) => Ok(inode),
-            Found::Lower(index) => {
-                let inode = self.fs.lower_node(index)?;
+            Found::Lower(lower) => {
+                let inode = Node::of_layer(&self.fs, &lower)?;
                 dir.remember_lower(name, inode.clone());
                 Ok(inode)
             }

@@ -44,12 +44,14 @@ impl FdNode {
         parent: u64,
         start: u64,
         max: usize,
+        info: bool,
     ) -> Result<Vec<DirEntry>> {
+        let file_type = if info { FileType::Regular } else { FileType::Symlink };
         let open = subject.get(fs)?.files.list();
         let position = |fd: Fd| u64::try_from(fd.0).unwrap_or(0) + 2;
         let names = open.iter().filter(|(fd, _)| position(*fd) >= start).map(|(fd, _)| {
             let name = fd.0.to_string();
-            (ino(parent, &name), FileType::Symlink, name)
+            (ino(parent, &name), file_type, name)
         });
         let mut entries = listed(names, 2, max);
         for entry in &mut entries {
