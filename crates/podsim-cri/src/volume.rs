@@ -49,7 +49,7 @@ pub struct VolumeFile {
 pub enum MountSource {
     /// A path on the node. It must exist.
     HostPath(PathBuf),
-    /// A volume, or a file or directory in it (`sub_path`, relative; it must exist).
+    /// A volume, or a file or directory in it (`sub_path`, relative; a missing one is made, a directory).
     Volume {
         /// Which.
         id: VolumeId,

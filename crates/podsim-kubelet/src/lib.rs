@@ -1,1 +1,40 @@
-//! podsim-kubelet
+//! The kubelet of podsim, with the two controllers that a Pod needs to come to it and to be noticed when it is gone.
+//!
+//! The way of a Pod: [`scheduler`] gives it to the node → [`kubelet`] starts a [`pod_worker`] for it → the worker looks at
+//! what runs ([`runtime_status`]), decides ([`actions`], pure), acts ([`executor`]) and reports ([`status`], pure).
+//!
+//! * What goes into the runtime: [`sandbox_config`], [`container_config`], [`env`], [`hosts`], [`dns`], [`volumes`].
+//! * What takes time: [`lifecycle`] (hooks, graceful killing), [`images`] (pulls), [`backoff`].
+//! * What is told: [`events`], [`node`] (the Node object and its heartbeat), [`node_controller`] (who misses it).
+//!
+//! Nothing polls: workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
+//! comes from `podsim_sys::Clock`.
+
+pub mod actions;
+pub mod backoff;
+pub mod config;
+mod container_config;
+mod dns;
+mod env;
+pub mod events;
+mod executor;
+pub mod hosts;
+mod images;
+pub mod kubelet;
+mod lifecycle;
+mod node;
+pub mod node_controller;
+mod pod_worker;
+pub mod runtime_status;
+mod sandbox_config;
+pub mod scheduler;
+pub mod status;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::KubeletConfig;
+pub use kubelet::Kubelet;
+pub use node_controller::NodeController;
+pub use scheduler::Scheduler;

@@ -1,0 +1,353 @@
+//! Does what was decided: makes sandboxes, starts containers, and tells what became of it.
+
+use crate::actions::PodActions;
+use crate::container_config::{Prepared, container_config};
+use crate::env::Sources;
+use crate::events::Severity;
+use crate::lifecycle::Target;
+use crate::pod_worker::{PodWorker, names};
+use crate::runtime_status::{PodRuntimeStatus, definition_changed};
+use crate::{hosts, images, sandbox_config, volumes};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use podsim_cri::{
+    ContainerState, ContainerStatus, Error, LogOptions, NamespaceMode, PodSandboxStatus, VolumeConfig, VolumeFile,
+    VolumeId,
+};
+use podsim_store::time;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long to wait after a failure that has no back-off of its own.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Carries out the actions but the kills; gives the monotonic time at which to look again, if there is one.
+pub(crate) async fn execute(
+    worker: &mut PodWorker,
+    pod: &Pod,
+    runtime: &mut PodRuntimeStatus,
+    actions: &PodActions,
+) -> Option<Duration> {
+    let spec = pod.spec.as_ref()?;
+    let nothing_to_start = actions.containers_to_start.is_empty() && actions.init_container_to_start.is_none();
+    if actions.create_sandbox {
+        let config = sandbox_config::sandbox_config(pod, spec, actions.attempt, &worker.node.config);
+        let made = worker.node.runtime.run_pod_sandbox(config).await;
+        if let Err(error) = made {
+            let message = format!("Failed to create pod sandbox: {error}");
+            worker.tell(pod, None, Severity::Warning, "FailedCreatePodSandBox", &message);
+            return Some(worker.node.clock.monotonic() + RETRY);
+        }
+        *runtime = worker.look(pod).await.ok()?;
+    } else if nothing_to_start {
+        return None;
+    }
+    let sandbox = runtime.ready_sandbox()?.clone();
+    let mut start = Start {
+        worker,
+        pod,
+        spec,
+        sandbox,
+        volumes: HashMap::new(),
+    };
+    if let Err(error) = start.prepare_volumes().await {
+        let message = format!("MountVolume.SetUp failed: {error}");
+        start.worker.tell(pod, None, Severity::Warning, "FailedMount", &message);
+        return Some(start.worker.node.clock.monotonic() + RETRY);
+    }
+    let init = spec.init_containers.as_deref().unwrap_or_default();
+    let wanted: Vec<&Container> = match actions.init_container_to_start {
+        Some(index) => init.get(index).into_iter().collect(),
+        None => actions
+            .containers_to_start
+            .iter()
+            .filter_map(|i| spec.containers.get(*i))
+            .collect(),
+    };
+    let mut deadline: Option<Duration> = None;
+    for container in wanted {
+        if let Err(waiting) = start.start_container(container, runtime).await {
+            let at = start.worker.node.clock.monotonic() + waiting.retry_after;
+            deadline = Some(deadline.map_or(at, |d| d.min(at)));
+            let reason = (waiting.reason.to_owned(), waiting.message);
+            start.worker.waiting.insert(container.name.clone(), reason);
+        }
+    }
+    deadline
+}
+
+struct Start<'a> {
+    worker: &'a mut PodWorker,
+    pod: &'a Pod,
+    spec: &'a PodSpec,
+    sandbox: PodSandboxStatus,
+    volumes: HashMap<String, VolumeId>,
+}
+
+/// Why a container was not started.
+struct Waiting {
+    reason: &'static str,
+    message: String,
+    retry_after: Duration,
+}
+
+impl Start<'_> {
+    async fn prepare_volumes(&mut self) -> podsim_cri::Result<()> {
+        self.volumes = volumes::prepare(self.worker.node.runtime.as_ref(), self.pod).await?;
+        self.worker.volumes.extend(self.volumes.values().cloned());
+        Ok(())
+    }
+
+    async fn start_container(&mut self, container: &Container, runtime: &PodRuntimeStatus) -> Result<(), Waiting> {
+        let last = runtime.newest(&container.name);
+        self.check_backoff(container, last)?;
+        let image = {
+            let worker = &mut *self.worker;
+            let (pod, node, name) = (self.pod, worker.node.clone(), container.name.as_str());
+            let quiet = *node.partitioned.borrow();
+            let tell = |severity, reason: &str, message: &str| {
+                if !quiet {
+                    node.recorder
+                        .event(crate::events::pod_reference(pod, Some(name)), severity, reason, message);
+                }
+            };
+            let backoff = &mut worker.image_backoff;
+            images::ensure_image(node.images.as_ref(), container, backoff, &node.clock, tell).await
+        };
+        let image = image.map_err(|e| {
+            self.tell_failed(container, e.reason);
+            Waiting {
+                reason: e.reason,
+                message: e.message,
+                retry_after: e.retry_after,
+            }
+        })?;
+        // A container that was made but never started is not counted: it is taken away.
+        let attempt = match last {
+            Some(last) if last.state == ContainerState::Created => {
+                self.worker.node.runtime.remove_container(&last.id).await.ok();
+                last.metadata.attempt
+            }
+            Some(last) => last.metadata.attempt + 1,
+            None => 0,
+        };
+        let failed = |reason, error: Error| Waiting {
+            reason,
+            message: error.to_string(),
+            retry_after: RETRY,
+        };
+        let hosts = self.hosts_volume().await;
+        let termination = self.termination_volume(container, attempt).await;
+        let (hosts, termination) = match (hosts, termination) {
+            (Ok(hosts), Ok(termination)) => (hosts, termination),
+            (Err(error), _) | (_, Err(error)) => {
+                self.tell_failed(container, &error.to_string());
+                return Err(failed("CreateContainerConfigError", error));
+            }
+        };
+        let ips = self.pod_ips();
+        let sources = Sources {
+            pod: self.pod,
+            pod_ips: &ips,
+            store: &self.worker.node.store,
+            config: &self.worker.node.config,
+        };
+        let prepared = Prepared {
+            volumes: &self.volumes,
+            hosts,
+            termination: termination.clone(),
+            image: &image,
+        };
+        let config = container_config(self.spec, container, attempt, &sources, &prepared).map_err(|message| {
+            self.tell_failed(container, &message);
+            Waiting {
+                reason: "CreateContainerConfigError",
+                message,
+                retry_after: RETRY,
+            }
+        })?;
+        let runtime = self.worker.node.runtime.clone();
+        let id = runtime
+            .create_container(&self.sandbox.id, config)
+            .await
+            .map_err(|error| {
+                self.tell_failed(container, &error.to_string());
+                failed("CreateContainerError", error)
+            })?;
+        self.worker.termination_volumes.insert(id.clone(), termination);
+        self.tell(
+            container,
+            Severity::Normal,
+            "Created",
+            &format!("Created container: {}", container.name),
+        );
+        if let Err(error) = runtime.start_container(&id).await {
+            self.tell_failed(container, &error.to_string());
+            return Err(Waiting {
+                reason: "RunContainerError",
+                message: error.to_string(),
+                // It has exited, so its restart has a back-off of its own: look at once.
+                retry_after: Duration::ZERO,
+            });
+        }
+        self.worker.waiting.remove(&container.name);
+        self.tell(
+            container,
+            Severity::Normal,
+            "Started",
+            &format!("Started container {}", container.name),
+        );
+        let target = Target {
+            runtime,
+            clock: self.worker.node.clock.clone(),
+            sandbox: self.sandbox.id.clone(),
+            id,
+            container: container.clone(),
+        };
+        self.worker.start_hook(target);
+        Ok(())
+    }
+
+    /// Is it too early to start the container again? (`doBackOff`)
+    fn check_backoff(&mut self, container: &Container, last: Option<&ContainerStatus>) -> Result<(), Waiting> {
+        let Some(last) = last.filter(|l| l.state == ContainerState::Exited) else {
+            return Ok(());
+        };
+        if definition_changed(container, last) {
+            self.worker.backoff.reset(&container.name);
+            return Ok(());
+        }
+        let now = time::timestamp(self.worker.node.clock.as_ref());
+        let failed = last.finished_at.unwrap_or(last.created_at);
+        let Some((left, whole)) = self.worker.backoff.remaining(&container.name, failed, now) else {
+            self.worker.backoff.next(&container.name, failed, now);
+            return Ok(());
+        };
+        let (namespace, name) = names(self.pod);
+        let pod = format!("{name}_{namespace}({})", self.worker.uid);
+        if self.worker.backoff_told.get(&container.name) != Some(&last.id) {
+            self.worker.backoff_told.insert(container.name.clone(), last.id.clone());
+            let message = format!("Back-off restarting failed container {} in pod {pod}", container.name);
+            self.tell(container, Severity::Warning, "BackOff", &message);
+        }
+        let whole = go_duration(whole);
+        Err(Waiting {
+            reason: "CrashLoopBackOff",
+            message: format!(
+                "back-off {whole} restarting failed container={} pod={pod}",
+                container.name
+            ),
+            retry_after: left,
+        })
+    }
+
+    fn tell(&self, container: &Container, severity: Severity, reason: &str, message: &str) {
+        self.worker
+            .tell(self.pod, Some(&container.name), severity, reason, message);
+    }
+
+    fn tell_failed(&self, container: &Container, why: &str) {
+        self.tell(container, Severity::Warning, "Failed", &format!("Error: {why}"));
+    }
+
+    fn pod_ips(&self) -> Vec<String> {
+        if self.sandbox.namespaces.network == NamespaceMode::Node {
+            self.worker
+                .node
+                .config
+                .addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+        } else {
+            self.sandbox.ips.iter().map(ToString::to_string).collect()
+        }
+    }
+
+    /// The Pod's `/etc/hosts`: one file for all its containers, made anew for each sandbox, whose address it holds.
+    async fn hosts_volume(&mut self) -> podsim_cri::Result<VolumeId> {
+        let config = &self.worker.node.config;
+        let aliases = self.spec.host_aliases.as_deref().unwrap_or_default();
+        let text = if self.spec.host_network == Some(true) {
+            hosts::of_node(&config.node_hosts, aliases)
+        } else {
+            let domain = sandbox_config::domain(self.pod, config);
+            hosts::managed(
+                &self.sandbox.ips,
+                &sandbox_config::hostname(self.pod),
+                domain.as_deref(),
+                aliases,
+            )
+        };
+        let name = format!("etc-hosts-{}", self.sandbox.metadata.attempt);
+        let id = self.file_volume(name, "hosts", text, 0o644).await?;
+        self.worker.volumes.insert(id.clone());
+        Ok(id)
+    }
+
+    async fn termination_volume(&self, container: &Container, attempt: u32) -> podsim_cri::Result<VolumeId> {
+        let name = format!("termination-log-{}-{attempt}", container.name);
+        self.file_volume(name, "log", String::new(), 0o666).await
+    }
+
+    async fn file_volume(&self, name: String, file: &str, content: String, mode: u32) -> podsim_cri::Result<VolumeId> {
+        let config = VolumeConfig {
+            pod_uid: self.worker.uid.clone(),
+            name,
+            memory: false,
+            size_limit: None,
+            mode: 0o755,
+            files: vec![VolumeFile {
+                path: file.to_owned(),
+                content: content.into(),
+                mode,
+            }],
+        };
+        self.worker.node.runtime.create_volume(config).await
+    }
+}
+
+/// As Go prints whole seconds: `10s`, `1m20s`, `5m0s`.
+fn go_duration(time: Duration) -> String {
+    match (time.as_secs() / 60, time.as_secs() % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    }
+}
+
+impl PodWorker {
+    /// What an ended container left as its last words: the file, or the end of its log if the policy says so.
+    pub(crate) async fn termination_message(&self, pod: &Pod, status: &ContainerStatus) -> String {
+        const LIMIT: usize = 4096;
+        const LOG_LIMIT: usize = 2048;
+        let container = crate::pod_worker::find_container(pod, &status.metadata.name);
+        let runtime = &self.node.runtime;
+        let mut message = String::new();
+        if let Some(volume) = self.termination_volumes.get(&status.id)
+            && let Ok(Some(bytes)) = runtime.read_volume_file(volume, "log", LIMIT).await
+        {
+            message = String::from_utf8_lossy(&bytes).into_owned();
+        }
+        let policy = container.and_then(|c| c.termination_message_policy.as_deref());
+        if !message.is_empty() || policy != Some("FallbackToLogsOnError") || status.exit_code == Some(0) {
+            return if message.is_empty() {
+                status.message.clone()
+            } else {
+                message
+            };
+        }
+        let options = LogOptions {
+            tail: Some(80),
+            ..LogOptions::default()
+        };
+        let Ok(entries) = runtime.container_logs(&status.id, options).await else {
+            return status.message.clone();
+        };
+        let entries: Vec<_> = futures_util::StreamExt::collect(entries).await;
+        let bytes = entries
+            .iter()
+            .flat_map(|e: &podsim_cri::LogEntry| e.bytes.iter().copied())
+            .collect::<Vec<u8>>();
+        let tail = bytes.get(bytes.len().saturating_sub(LOG_LIMIT)..).unwrap_or_default();
+        String::from_utf8_lossy(tail).into_owned()
+    }
+}

@@ -1,0 +1,110 @@
+//! Pull policies and the back-off of pulls (`imageManager.EnsureImageExists`).
+
+use crate::backoff::Backoff;
+use crate::events::Severity;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Container;
+use podsim_cri::{Image, ImageService};
+use podsim_sys::Clock;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a container waits for its image.
+#[derive(Debug)]
+pub(crate) struct ImageError {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    /// When to try again.
+    pub(crate) retry_after: Duration,
+}
+
+/// How often it is looked again for an image that must not be pulled, and that somebody may have loaded.
+const NEVER_RETRY: Duration = Duration::from_secs(10);
+
+/// Makes sure that the image is there. `tell` records an event.
+pub(crate) async fn ensure_image(
+    images: &dyn ImageService,
+    container: &Container,
+    backoff: &mut Backoff,
+    clock: &Arc<dyn Clock>,
+    tell: impl Fn(Severity, &str, &str),
+) -> Result<Image, ImageError> {
+    let reference = container.image.as_deref().unwrap_or_default();
+    let policy = container.image_pull_policy.as_deref().unwrap_or("IfNotPresent");
+    let now = || podsim_store::time::timestamp(clock.as_ref());
+    let present = images.image_status(reference).await.map_err(|e| ImageError {
+        reason: "ImageInspectError",
+        message: format!("Failed to inspect image \"{reference}\": {e}"),
+        retry_after: NEVER_RETRY,
+    })?;
+    match (policy, present) {
+        ("Never", None) => {
+            let message = format!("Container image \"{reference}\" is not present with pull policy of Never");
+            tell(Severity::Warning, "ErrImageNeverPull", &message);
+            return Err(ImageError {
+                reason: "ErrImageNeverPull",
+                message,
+                retry_after: NEVER_RETRY,
+            });
+        }
+        ("Never" | "IfNotPresent", Some(image)) => {
+            tell(
+                Severity::Normal,
+                "Pulled",
+                &format!("Container image \"{reference}\" already present on machine"),
+            );
+            return Ok(image);
+        }
+        _ => {}
+    }
+    if let Some((left, _)) = backoff.remaining_since_update(reference, now()) {
+        let message = format!("Back-off pulling image \"{reference}\"");
+        tell(Severity::Normal, "BackOff", &message);
+        return Err(ImageError {
+            reason: "ImagePullBackOff",
+            message,
+            retry_after: left,
+        });
+    }
+    tell(Severity::Normal, "Pulling", &format!("Pulling image \"{reference}\""));
+    let started = clock.monotonic();
+    let failed = |message: String, backoff: &mut Backoff| {
+        tell(
+            Severity::Warning,
+            "Failed",
+            &format!("Failed to pull image \"{reference}\": {message}"),
+        );
+        let at: Timestamp = now();
+        backoff.next(reference, at, at);
+        ImageError {
+            reason: "ErrImagePull",
+            message,
+            // The next look will find it in back-off.
+            retry_after: Duration::ZERO,
+        }
+    };
+    if let Err(error) = images.pull_image(reference).await {
+        return Err(failed(error.to_string(), backoff));
+    }
+    let image = match images.image_status(reference).await {
+        Ok(Some(image)) => image,
+        Ok(None) => {
+            return Err(failed(
+                format!("image \"{reference}\" is not there after the pull"),
+                backoff,
+            ));
+        }
+        Err(error) => return Err(failed(error.to_string(), backoff)),
+    };
+    let took = format!(
+        "{:?}",
+        Duration::from_millis(u64::try_from((clock.monotonic() - started).as_millis()).unwrap_or(0))
+    );
+    let message = format!(
+        "Successfully pulled image \"{reference}\" in {took} ({took} including waiting). Image size: {} bytes.",
+        image.size
+    );
+    tell(Severity::Normal, "Pulled", &message);
+    backoff.reset(reference);
+    Ok(image)
+}

@@ -1,0 +1,232 @@
+//! [`Kubelet`]: gives each Pod of the node a worker, and the workers what they need to know.
+
+use crate::KubeletConfig;
+use crate::events::EventRecorder;
+use crate::node;
+use crate::pod_worker::{Node, PodWorker, Wanted, WorkerHandle};
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use podsim_cri::{ContainerEvents, ImageService, RuntimeService};
+use podsim_store::{Selectors, Since, Store, StoreError, Watch, WatchEventType, kinds};
+use podsim_sys::Clock;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// The kubelet of one node.
+pub struct Kubelet {
+    node: Arc<Node>,
+    partition: watch::Sender<bool>,
+}
+
+/// Why a kubelet cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum KubeletError {
+    /// The runtime is not ready.
+    #[error("container runtime: {0}")]
+    Runtime(#[from] podsim_cri::Error),
+    /// The store refuses the node.
+    #[error("node registration: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl Kubelet {
+    /// A kubelet; it does nothing until [`run`](Self::run).
+    #[must_use]
+    pub fn new(
+        config: KubeletConfig,
+        store: Store,
+        runtime: Arc<dyn RuntimeService>,
+        images: Arc<dyn ImageService>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (partition, partitioned) = watch::channel(false);
+        let recorder = EventRecorder::new(store.clone(), "kubelet", &config.node_name);
+        let node = Node {
+            config,
+            store,
+            runtime,
+            images,
+            clock,
+            recorder,
+            partitioned,
+        };
+        Self {
+            node: Arc::new(node),
+            partition,
+        }
+    }
+
+    /// What it was told about its node.
+    #[must_use]
+    pub fn config(&self) -> &KubeletConfig {
+        &self.node.config
+    }
+
+    /// Cuts the node off from the API, or joins it again: it then neither reports nor hears of changes, and its Pods run on.
+    pub fn set_partitioned(&self, partitioned: bool) {
+        self.partition
+            .send_if_modified(|p| std::mem::replace(p, partitioned) != partitioned);
+    }
+
+    /// Is the node cut off?
+    #[must_use]
+    pub fn is_partitioned(&self) -> bool {
+        *self.partition.borrow()
+    }
+
+    /// Registers the node and runs its Pods. Ends only with an error; dropping it stops all work but leaves the containers.
+    pub async fn run(&self) -> Result<(), KubeletError> {
+        let node = &self.node;
+        node.runtime.status().await?;
+        node.runtime.update_runtime_config(&node.config.pod_cidr).await?;
+        node::register(node)?;
+        let pods = Pods {
+            node: node.clone(),
+            workers: HashMap::new(),
+            tasks: JoinSet::new(),
+        };
+        tokio::select! {
+            result = pods.run(node.partitioned.clone()) => result,
+            () = node::heartbeat(node) => Ok(()),
+        }
+    }
+}
+
+struct Worker {
+    handle: WorkerHandle,
+    /// What of the Pod the worker was told last.
+    told: Told,
+}
+
+/// The parts of a Pod that a worker has to hear of when they change; its status the worker writes itself.
+#[derive(PartialEq)]
+struct Told {
+    generation: Option<i64>,
+    deletion: Option<i64>,
+    deleted: bool,
+    metadata: Value,
+}
+
+impl Told {
+    fn of(object: &Value) -> Self {
+        let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64);
+        let pick = |field: &str| {
+            object
+                .pointer(&format!("/metadata/{field}"))
+                .cloned()
+                .unwrap_or_default()
+        };
+        Self {
+            generation: number("/metadata/generation"),
+            deletion: number("/metadata/deletionGracePeriodSeconds"),
+            deleted: object.pointer("/metadata/deletionTimestamp").is_some(),
+            metadata: Value::Array(vec![pick("labels"), pick("annotations")]),
+        }
+    }
+}
+
+struct Pods {
+    node: Arc<Node>,
+    workers: HashMap<String, Worker>,
+    tasks: JoinSet<String>,
+}
+
+impl Pods {
+    async fn run(mut self, mut partitioned: watch::Receiver<bool>) -> Result<(), KubeletError> {
+        let mut events = self.node.runtime.get_container_events().await?;
+        let mut changes = self.watch()?;
+        loop {
+            let cut_off = *partitioned.borrow_and_update();
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => {
+                        if let Some(worker) = self.workers.get(&event.pod_uid) {
+                            worker.handle.wake.notify_one();
+                        }
+                    }
+                    None => events = self.subscribe_again().await?,
+                },
+                change = changes.next(), if !cut_off => match change {
+                    Some(change) => self.change(change.kind, &change.object),
+                    None => {
+                        changes = self.watch()?;
+                        self.forget_missing()?;
+                    }
+                },
+                Some(done) = self.tasks.join_next() => {
+                    if let Ok(uid) = done {
+                        self.workers.remove(&uid);
+                    }
+                }
+                changed = partitioned.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn selectors(&self) -> Result<Selectors, StoreError> {
+        Selectors::parse(
+            &kinds::POD,
+            "",
+            &format!("spec.nodeName={}", self.node.config.node_name),
+        )
+    }
+
+    fn watch(&self) -> Result<Watch, StoreError> {
+        self.node
+            .store
+            .watch(&kinds::POD, None, &self.selectors()?, Since::Start)
+    }
+
+    /// Events were missed: every worker has to look.
+    async fn subscribe_again(&self) -> Result<ContainerEvents, KubeletError> {
+        let events = self.node.runtime.get_container_events().await?;
+        self.workers.values().for_each(|w| w.handle.wake.notify_one());
+        Ok(events)
+    }
+
+    fn change(&mut self, kind: WatchEventType, object: &Value) {
+        let Ok(pod) = Pod::deserialize(object) else { return };
+        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        let removed = kind == WatchEventType::Deleted;
+        let told = Told::of(object);
+        match self.workers.get_mut(&uid) {
+            Some(worker) => {
+                if removed || worker.told != told {
+                    worker.told = told;
+                    let pod = Arc::new(pod);
+                    worker.handle.wanted.send_replace(Wanted { pod, removed });
+                }
+            }
+            None if removed => {}
+            None => {
+                let (worker, handle) = PodWorker::new(self.node.clone(), Arc::new(pod));
+                self.tasks.spawn(worker.run());
+                self.workers.insert(uid, Worker { handle, told });
+            }
+        }
+    }
+
+    /// After changes were missed: Pods that are no longer in the store.
+    fn forget_missing(&mut self) -> Result<(), StoreError> {
+        let list = self.node.store.list(&kinds::POD, None, &self.selectors()?);
+        let uid = |o: &Value| {
+            o.pointer("/metadata/uid")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let there: HashSet<String> = list.items.iter().map(|o| uid(o)).collect();
+        for (_, worker) in self.workers.iter().filter(|(uid, _)| !there.contains(*uid)) {
+            worker.handle.wanted.send_modify(|w| w.removed = true);
+        }
+        Ok(())
+    }
+}

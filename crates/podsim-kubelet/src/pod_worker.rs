@@ -1,0 +1,532 @@
+//! The worker of one Pod: one task, that does one thing after the other. What takes long (hooks, kills) it leaves to tasks
+//! of its own and looks again when they are done.
+
+use crate::actions::{ContainerToKill, InFlight, KillReason, PodActions, compute_pod_actions};
+use crate::backoff::Backoff;
+use crate::events::{EventRecorder, Severity, pod_reference};
+use crate::lifecycle::{self, Target};
+use crate::runtime_status::PodRuntimeStatus;
+use crate::status::{self, StatusInput};
+use crate::{KubeletConfig, volumes};
+use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
+use podsim_cri::{ContainerId, ContainerState, ImageService, RuntimeService, VolumeId};
+use podsim_store::{DeleteOptions, Store, time};
+use podsim_sys::{Clock, sleep_until};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// What the workers of a node share.
+pub(crate) struct Node {
+    pub(crate) config: KubeletConfig,
+    pub(crate) store: Store,
+    pub(crate) runtime: Arc<dyn RuntimeService>,
+    pub(crate) images: Arc<dyn ImageService>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) recorder: EventRecorder,
+    /// True while the node cannot reach the API.
+    pub(crate) partitioned: watch::Receiver<bool>,
+}
+
+/// What the kubelet wants of a worker.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) pod: Arc<Pod>,
+    /// The Pod is no longer in the store: end it, tell nobody.
+    pub(crate) removed: bool,
+}
+
+/// How the kubelet reaches a worker.
+pub(crate) struct WorkerHandle {
+    pub(crate) wanted: watch::Sender<Wanted>,
+    pub(crate) wake: Arc<Notify>,
+}
+
+pub(crate) struct PodWorker {
+    pub(crate) node: Arc<Node>,
+    pub(crate) uid: String,
+    wanted: watch::Receiver<Wanted>,
+    wake: Arc<Notify>,
+    partitioned: watch::Receiver<bool>,
+    tasks: JoinSet<Done>,
+    hooks_running: HashSet<ContainerId>,
+    hooks_failed: HashSet<ContainerId>,
+    kills: HashMap<ContainerId, watch::Sender<Duration>>,
+    /// When the end of the Pod began.
+    terminating_since: Option<Duration>,
+    /// Reason and message of containers that wait.
+    pub(crate) waiting: HashMap<String, (String, String)>,
+    pub(crate) backoff: Backoff,
+    pub(crate) image_backoff: Backoff,
+    /// The exited container whose back-off was told in an event already.
+    pub(crate) backoff_told: HashMap<String, ContainerId>,
+    /// Volumes that are to be removed with the Pod.
+    pub(crate) volumes: HashSet<VolumeId>,
+    /// The volume with the termination message of a container, and the message once it was read.
+    pub(crate) termination_volumes: HashMap<ContainerId, VolumeId>,
+    messages: HashMap<ContainerId, String>,
+    /// The status that the store has, as far as this worker knows.
+    written: Option<PodStatus>,
+}
+
+/// A task of the worker has ended.
+enum Done {
+    Hook {
+        id: ContainerId,
+        container: String,
+        result: Result<(), String>,
+    },
+    Killed(ContainerId),
+}
+
+/// What to wait for.
+pub(crate) enum Next {
+    /// The worker's work is done.
+    Finished,
+    /// A change, or this monotonic time.
+    Wait(Option<Duration>),
+}
+
+impl PodWorker {
+    pub(crate) fn new(node: Arc<Node>, pod: Arc<Pod>) -> (Self, WorkerHandle) {
+        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        let written = pod.status.clone();
+        let (wanted_sender, wanted) = watch::channel(Wanted { pod, removed: false });
+        let wake = Arc::new(Notify::new());
+        let worker = Self {
+            partitioned: node.partitioned.clone(),
+            node,
+            uid,
+            wanted,
+            wake: wake.clone(),
+            tasks: JoinSet::new(),
+            hooks_running: HashSet::new(),
+            hooks_failed: HashSet::new(),
+            kills: HashMap::new(),
+            terminating_since: None,
+            waiting: HashMap::new(),
+            backoff: Backoff::default(),
+            image_backoff: Backoff::default(),
+            backoff_told: HashMap::new(),
+            volumes: HashSet::new(),
+            termination_volumes: HashMap::new(),
+            messages: HashMap::new(),
+            written,
+        };
+        let handle = WorkerHandle {
+            wanted: wanted_sender,
+            wake,
+        };
+        (worker, handle)
+    }
+
+    /// Works until the Pod is gone.
+    pub(crate) async fn run(mut self) -> String {
+        loop {
+            let deadline = match self.sync().await {
+                Next::Finished => return self.uid,
+                Next::Wait(deadline) => deadline,
+            };
+            let clock = self.node.clock.clone();
+            let alarm = async {
+                match deadline {
+                    Some(at) => sleep_until(&clock, at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = self.wanted.changed() => {
+                    if changed.is_err() {
+                        return self.uid;
+                    }
+                }
+                () = self.wake.notified() => {}
+                Some(done) = self.tasks.join_next() => {
+                    if let Ok(done) = done {
+                        self.finish(done);
+                    }
+                }
+                Ok(()) = self.partitioned.changed() => {
+                    // What was not written, or was written over by the node controller, is written again.
+                    self.written = None;
+                }
+                () = alarm => {}
+            }
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
+        match done {
+            Done::Killed(id) => {
+                self.kills.remove(&id);
+            }
+            Done::Hook { id, container, result } => {
+                self.hooks_running.remove(&id);
+                if let Err(message) = result {
+                    let pod = self.wanted.borrow().pod.clone();
+                    self.tell(
+                        &pod,
+                        Some(&container),
+                        Severity::Warning,
+                        "FailedPostStartHook",
+                        "PostStartHook failed",
+                    );
+                    self.waiting
+                        .insert(container, ("PostStartHookError".to_owned(), message));
+                    self.hooks_failed.insert(id);
+                }
+            }
+        }
+    }
+
+    /// Records an event.
+    pub(crate) fn tell(&self, pod: &Pod, container: Option<&str>, severity: Severity, reason: &str, message: &str) {
+        if !*self.partitioned.borrow() {
+            self.node
+                .recorder
+                .event(pod_reference(pod, container), severity, reason, message);
+        }
+    }
+
+    /// Looks at the Pod and does what is to be done next.
+    async fn sync(&mut self) -> Next {
+        let Wanted { pod, removed } = self.wanted.borrow_and_update().clone();
+        let retry = Next::Wait(Some(self.node.clock.monotonic() + Duration::from_secs(10)));
+        let Ok(mut runtime) = self.look(&pod).await else {
+            return retry;
+        };
+        if removed || pod.metadata.deletion_timestamp.is_some() {
+            return self.terminate(&pod, removed, &runtime).await;
+        }
+        if let Some(message) = rejection(&pod) {
+            self.reject(&pod, &message);
+            return Next::Wait(None);
+        }
+        let in_flight = InFlight {
+            killing: self.kills.keys().cloned().collect(),
+            hook_failed: self.hooks_failed.clone(),
+        };
+        let actions = compute_pod_actions(&pod, &runtime, &in_flight);
+        let mut deadline = None;
+        if actions.kill_pod {
+            let alive = self.kill_all(&pod, &runtime, None);
+            if alive {
+                self.report(&pod, &runtime, false);
+                return Next::Wait(None);
+            }
+            if let Err(error) = self.stop_sandboxes(&pod, &runtime, actions.create_sandbox).await {
+                tracing::warn!("cannot stop the sandbox of {}: {error}", self.uid);
+                return retry;
+            }
+        }
+        if !actions.kill_pod || actions.create_sandbox {
+            self.report(&pod, &runtime, false);
+            deadline = self.execute(&pod, &mut runtime, &actions).await;
+        }
+        let Ok(runtime) = self.look(&pod).await else {
+            return retry;
+        };
+        self.report(&pod, &runtime, false);
+        self.collect_garbage(&runtime).await;
+        Next::Wait(deadline)
+    }
+
+    /// What the runtime has, with the termination messages of what has ended.
+    pub(crate) async fn look(&mut self, pod: &Pod) -> podsim_cri::Result<PodRuntimeStatus> {
+        let mut status = PodRuntimeStatus::read(self.node.runtime.as_ref(), &self.uid).await?;
+        for container in &status.containers {
+            if container.state == ContainerState::Running && !self.hooks_failed.contains(&container.id) {
+                self.waiting.remove(&container.metadata.name);
+            }
+            if container.state == ContainerState::Exited && !self.messages.contains_key(&container.id) {
+                let message = self.termination_message(pod, container).await;
+                self.messages.insert(container.id.clone(), message);
+            }
+        }
+        status.messages.clone_from(&self.messages);
+        Ok(status)
+    }
+
+    /// Ends the Pod: all containers, then the sandbox, then the object in the store.
+    async fn terminate(&mut self, pod: &Pod, removed: bool, runtime: &PodRuntimeStatus) -> Next {
+        let now = self.node.clock.monotonic();
+        let since = *self.terminating_since.get_or_insert(now);
+        let own = pod.spec.as_ref().and_then(|s| s.termination_grace_period_seconds);
+        let grace = if removed {
+            Some(1)
+        } else {
+            pod.metadata.deletion_grace_period_seconds.or(own)
+        };
+        let grace = Duration::from_secs(u64::try_from(grace.unwrap_or(30)).unwrap_or(1).max(1));
+        // A Pod that was taken from the store was deleted by force now, not when its end began.
+        let deadline = if removed { now + grace } else { since + grace };
+        let alive = self.kill_all(pod, runtime, Some(deadline));
+        if alive {
+            if !removed {
+                self.report(pod, runtime, false);
+            }
+            return Next::Wait(None);
+        }
+        if !removed {
+            self.report(pod, runtime, true);
+        }
+        self.tasks.abort_all();
+        for sandbox in &runtime.sandboxes {
+            if let Err(error) = self.node.runtime.remove_pod_sandbox(&sandbox.id).await {
+                tracing::warn!("cannot remove sandbox {}: {error}", sandbox.id);
+                return Next::Wait(Some(now + Duration::from_secs(10)));
+            }
+        }
+        let volumes: Vec<_> = self
+            .volumes
+            .drain()
+            .chain(self.termination_volumes.drain().map(|(_, v)| v))
+            .collect();
+        for volume in volumes {
+            if let Err(error) = self.node.runtime.remove_volume(&volume).await {
+                tracing::warn!("cannot remove volume {volume}: {error}");
+            }
+        }
+        // Without the API it cannot be told yet that the Pod has ended.
+        while !removed && *self.partitioned.borrow() {
+            if self.partitioned.changed().await.is_err() {
+                return Next::Finished;
+            }
+        }
+        if !removed {
+            let options = DeleteOptions {
+                grace_period_seconds: Some(0),
+                uid: Some(self.uid.clone()),
+                ..DeleteOptions::default()
+            };
+            let (namespace, name) = names(pod);
+            self.node.store.api::<Pod>().delete(namespace, name, &options).ok();
+        }
+        Next::Finished
+    }
+
+    /// Kills all that runs; `deadline` is when the grace ends (by default the Pod's grace from now on). Says whether
+    /// anything is still alive.
+    fn kill_all(&mut self, pod: &Pod, runtime: &PodRuntimeStatus, deadline: Option<Duration>) -> bool {
+        let mut alive = false;
+        for status in runtime.running() {
+            alive = true;
+            match (self.kills.get(&status.id), deadline) {
+                (Some(kill), Some(new)) => {
+                    kill.send_if_modified(|old| {
+                        let sooner = new < *old;
+                        *old = (*old).min(new);
+                        sooner
+                    });
+                }
+                (Some(_), None) => {}
+                (None, _) => {
+                    let kill = ContainerToKill {
+                        id: status.id.clone(),
+                        name: status.metadata.name.clone(),
+                        reason: KillReason::PodTerminating,
+                        message: format!("Stopping container {}", status.metadata.name),
+                    };
+                    self.kill(pod, &kill, runtime, deadline);
+                }
+            }
+        }
+        alive || !self.kills.is_empty()
+    }
+
+    /// Begins to kill a container.
+    pub(crate) fn kill(
+        &mut self,
+        pod: &Pod,
+        kill: &ContainerToKill,
+        runtime: &PodRuntimeStatus,
+        deadline: Option<Duration>,
+    ) {
+        let Some(status) = runtime.containers.iter().find(|c| c.id == kill.id) else {
+            return;
+        };
+        let container = find_container(pod, &kill.name).cloned().unwrap_or_default();
+        self.tell(pod, Some(&kill.name), Severity::Normal, "Killing", &kill.message);
+        let own = pod
+            .spec
+            .as_ref()
+            .and_then(|s| s.termination_grace_period_seconds)
+            .unwrap_or(30);
+        let own = Duration::from_secs(u64::try_from(own).unwrap_or(1));
+        let deadline = deadline.unwrap_or_else(|| self.node.clock.monotonic() + own);
+        let (sender, receiver) = watch::channel(deadline);
+        self.kills.insert(kill.id.clone(), sender);
+        let target = Target {
+            runtime: self.node.runtime.clone(),
+            clock: self.node.clock.clone(),
+            sandbox: status.sandbox.clone(),
+            id: kill.id.clone(),
+            container,
+        };
+        let (node, about, id) = (self.node.clone(), pod_reference(pod, Some(&kill.name)), kill.id.clone());
+        self.tasks.spawn(async move {
+            let hook_failed = |why: &str| {
+                tracing::info!("preStop of container {id} failed: {why}");
+                node.recorder.event(
+                    about.clone(),
+                    Severity::Warning,
+                    "FailedPreStopHook",
+                    "PreStopHook failed",
+                );
+            };
+            if let Err(error) = lifecycle::kill_container(target, receiver, hook_failed).await {
+                tracing::warn!("cannot stop container {id}: {error}");
+            }
+            Done::Killed(id)
+        });
+    }
+
+    /// Begins to run a postStart hook.
+    pub(crate) fn start_hook(&mut self, target: Target) {
+        let Some(hook) = target.container.lifecycle.as_ref().and_then(|l| l.post_start.clone()) else {
+            return;
+        };
+        self.hooks_running.insert(target.id.clone());
+        self.tasks.spawn(async move {
+            let result = lifecycle::run_hook(&target, &hook, None).await;
+            Done::Hook {
+                id: target.id,
+                container: target.container.name,
+                result,
+            }
+        });
+    }
+
+    async fn stop_sandboxes(&self, pod: &Pod, runtime: &PodRuntimeStatus, again: bool) -> podsim_cri::Result<()> {
+        if again && runtime.sandbox().is_some() {
+            let message = "Pod sandbox changed, it will be killed and re-created.";
+            self.tell(pod, None, Severity::Normal, "SandboxChanged", message);
+        }
+        for sandbox in &runtime.sandboxes {
+            if again || sandbox.state == podsim_cri::PodSandboxState::Ready {
+                self.node.runtime.stop_pod_sandbox(&sandbox.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says for good that this Pod will not run here.
+    fn reject(&mut self, pod: &Pod, message: &str) {
+        let already = self
+            .written
+            .as_ref()
+            .is_some_and(|s| s.reason.as_deref() == Some("Unsupported"));
+        if !already {
+            self.tell(pod, None, Severity::Warning, "Unsupported", message);
+        }
+        let status = PodStatus {
+            phase: Some("Failed".to_owned()),
+            reason: Some("Unsupported".to_owned()),
+            message: Some(format!("Pod was rejected: {message}")),
+            start_time: Some(time::now(self.node.clock.as_ref())),
+            qos_class: Some(podsim_store::pod::qos_class(pod).to_owned()),
+            ..PodStatus::default()
+        };
+        if !already {
+            self.write(pod, status);
+        }
+    }
+
+    /// Writes the status if it has changed.
+    fn report(&mut self, pod: &Pod, runtime: &PodRuntimeStatus, terminated: bool) {
+        let (runtime_name, _) = self.node.runtime.version();
+        let input = StatusInput {
+            config: &self.node.config,
+            runtime_name: &runtime_name,
+            waiting: &self.waiting,
+            hooks_running: &self.hooks_running,
+            terminated,
+            now: time::now(self.node.clock.as_ref()),
+        };
+        let stored = || pod.status.clone().unwrap_or_default();
+        let previous = self.written.clone().unwrap_or_else(stored);
+        let status = status::generate(pod, runtime, &previous, &input);
+        if self.written.as_ref() != Some(&status) {
+            self.write(pod, status);
+        }
+    }
+
+    fn write(&mut self, pod: &Pod, status: PodStatus) {
+        if *self.partitioned.borrow() {
+            return;
+        }
+        let (namespace, name) = names(pod);
+        let uid = Some(&self.uid);
+        let result = self.node.store.api::<Pod>().modify_status(namespace, name, |stored| {
+            if stored.metadata.uid.as_ref() == uid {
+                stored.status = Some(status.clone());
+            }
+        });
+        if let Err(error) = result {
+            tracing::debug!("cannot write the status of {namespace}/{name}: {error}");
+        }
+        self.written = Some(status);
+    }
+
+    async fn execute(&mut self, pod: &Pod, runtime: &mut PodRuntimeStatus, actions: &PodActions) -> Option<Duration> {
+        for kill in &actions.containers_to_kill {
+            self.kill(pod, kill, runtime, None);
+        }
+        crate::executor::execute(self, pod, runtime, actions).await
+    }
+
+    /// Forgets dead containers but the last of each name, which `kubectl logs -p` shows, and sandboxes that are empty.
+    async fn collect_garbage(&mut self, runtime: &PodRuntimeStatus) {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        let mut kept = HashSet::new();
+        for container in &runtime.containers {
+            let count = seen.entry(&container.metadata.name).or_default();
+            *count += 1;
+            if *count <= 2 || container.state == ContainerState::Running {
+                kept.insert(container.sandbox.clone());
+                continue;
+            }
+            if self.node.runtime.remove_container(&container.id).await.is_ok() {
+                self.messages.remove(&container.id);
+                self.hooks_failed.remove(&container.id);
+                if let Some(volume) = self.termination_volumes.remove(&container.id) {
+                    self.node.runtime.remove_volume(&volume).await.ok();
+                }
+            }
+        }
+        for sandbox in runtime.sandboxes.iter().skip(1).filter(|s| !kept.contains(&s.id)) {
+            self.node.runtime.remove_pod_sandbox(&sandbox.id).await.ok();
+        }
+    }
+}
+
+/// Why this Pod cannot run here, if it cannot.
+fn rejection(pod: &Pod) -> Option<String> {
+    let mut init = pod.spec.iter().flat_map(|s| s.init_containers.iter().flatten());
+    if let Some(sidecar) = init.find(|c| c.restart_policy.is_some()) {
+        let name = &sidecar.name;
+        return Some(format!(
+            "init container \"{name}\" has a restartPolicy (a sidecar), which podsim does not support yet"
+        ));
+    }
+    volumes::unsupported(pod)
+}
+
+/// Namespace and name.
+pub(crate) fn names(pod: &Pod) -> (&str, &str) {
+    (
+        pod.metadata.namespace.as_deref().unwrap_or("default"),
+        pod.metadata.name.as_deref().unwrap_or_default(),
+    )
+}
+
+/// A container of the Pod, init or not.
+pub(crate) fn find_container<'a>(pod: &'a Pod, name: &str) -> Option<&'a Container> {
+    let spec = pod.spec.as_ref()?;
+    spec.containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten())
+        .find(|c| c.name == name)
+}

@@ -1,0 +1,8 @@
+//! Tests against the fake runtime, under a clock that the tests move.
+
+mod actions;
+mod harness;
+mod hosts;
+mod killing;
+mod lives;
+mod nodes;
