@@ -1,21 +1,54 @@
-//! `pause`: holds a Pod's namespaces, and as process 1 reaps what is left to it. SIGTERM and SIGINT end it.
+//! `pause`: holds the namespaces of a Pod, and as process 1 of a shared pid namespace collects its orphans.
+//!
+//! It behaves as Kubernetes' `build/pause/linux/pause.c` does, with the same messages.
 
-use podsim_guest::{SigMaskHow, SigSet, Signal, WaitOptions, WaitTarget, on_signal, sigprocmask, sigsuspend, wait};
+use podsim_guest::{
+    Fd, Pid, Result, SigSet, Signal, WaitOptions, WaitTarget, args, exit, getpid, init, on_signal, wait,
+};
 
 fn main() {
-    podsim_guest::init();
-    // Blocked except while it waits, so that no signal falls between the look and the wait.
-    sigprocmask(Some((SigMaskHow::SetMask, SigSet::FULL)));
-    let end: fn(Signal) = |_| podsim_guest::exit(0);
-    let nothing: fn(Signal) = |_| {};
-    for (signal, handler) in [(Signal::TERM, end), (Signal::INT, end), (Signal::CHLD, nothing)] {
-        if let Err(errno) = on_signal(signal, Some(handler), false) {
-            eprintln!("pause: {signal}: {errno}");
-            podsim_guest::exit(1);
-        }
+    init();
+    if args().get(1).is_some_and(|arg| arg == "-v") {
+        say(Fd::STDOUT, "pause.c 3.9 (podsim)\n");
+        return;
+    }
+    if getpid() != Pid(1) {
+        say(Fd::STDERR, "Warning: pause should be the first process\n");
+    }
+    if let Err(error) = handlers() {
+        say(Fd::STDERR, error.message());
+        exit(3);
     }
     loop {
-        while let Ok(Some(_)) = wait(WaitTarget::Any, WaitOptions::NOHANG) {}
-        sigsuspend(SigSet::EMPTY);
+        podsim_guest::sigsuspend(SigSet::EMPTY);
     }
+}
+
+fn handlers() -> Result<()> {
+    on_signal(Signal::INT, Some(shut_down), false)?;
+    on_signal(Signal::TERM, Some(shut_down), false)?;
+    on_signal(Signal::CHLD, Some(collect), true)
+}
+
+fn shut_down(signal: Signal) {
+    say(Fd::STDERR, "Shutting down, got signal: ");
+    say(
+        Fd::STDERR,
+        if signal == Signal::INT {
+            "Interrupt\n"
+        } else {
+            "Terminated\n"
+        },
+    );
+    exit(0);
+}
+
+/// One signal may stand for several children.
+fn collect(_signal: Signal) {
+    while let Ok(Some(_)) = wait(WaitTarget::Any, WaitOptions::NOHANG) {}
+}
+
+/// Nobody can be told when this fails.
+fn say(fd: Fd, text: &str) {
+    let _ = podsim_guest::write(fd, text.as_bytes());
 }

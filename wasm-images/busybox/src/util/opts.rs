@@ -93,8 +93,8 @@ fn print_usage(name: &str) {
     ));
 }
 
-/// `Ok(None)` is a call for help.
-fn read(args: &[String], spec: &str, longs: &[(&str, char)]) -> Result<Option<Opts>, String> {
+/// Reads options without printing anything: `Ok(None)` is a call for help, an error is a message as `getopt(3)` has it.
+pub fn read(args: &[String], spec: &str, longs: &[(&str, char)]) -> Result<Option<Opts>, String> {
     let (stop_early, spec) = match spec.strip_prefix('+') {
         Some(rest) => (true, rest),
         None => (false, spec),
