@@ -16,6 +16,8 @@ pub struct Cgroup {
 struct State {
     memory_max: Option<u64>,
     pids_max: Option<u64>,
+    /// Killed as a whole: nobody is born in it any more.
+    killed: bool,
     stats: CgroupStats,
 }
 
@@ -87,6 +89,21 @@ impl Cgroup {
     #[must_use]
     pub fn stats(&self) -> CgroupStats {
         self.state.lock().stats
+    }
+
+    /// Whether it is `other`, or below it.
+    #[must_use]
+    pub fn is_within(&self, other: &Cgroup) -> bool {
+        self.chain().any(|group| std::ptr::eq(group, other))
+    }
+
+    pub(crate) fn set_killed(&self) {
+        self.state.lock().killed = true;
+    }
+
+    /// Whether it, or one above it, was killed as a whole.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.chain().any(|group| group.state.lock().killed)
     }
 
     fn chain(&self) -> impl Iterator<Item = &Cgroup> {

@@ -1,7 +1,7 @@
 //! Sending signals (Linux's `kernel/signal.c`: `send_signal`, `kill_something_info`), under the process table's lock.
 
 use super::table::{Life, Table};
-use super::{PidNamespace, Process};
+use super::{Cgroup, PidNamespace, Process};
 use crate::kernel::Kernel;
 use crate::task::Task;
 use podsim_sys::{Capability, Credentials, DefaultAction, Errno, Pid, Result, SigHandler, Signal, WaitStatus};
@@ -187,6 +187,18 @@ impl Kernel {
         let mut table = self.table();
         if table.node_of(process).is_some() {
             table.send(process.global_pid(), signal, true);
+        }
+    }
+
+    /// Kills every process of a control group and of those below it, at once and for good: nobody can be born in it
+    /// afterwards (`cgroup.kill` of `cgroups(7)`; a birth fails with ENODEV).
+    pub fn kill_cgroup(&self, cgroup: &Cgroup) {
+        let mut table = self.table();
+        cgroup.set_killed();
+        let members = table.nodes().filter(|node| node.process.cgroup.is_within(cgroup));
+        let members: Vec<Pid> = members.map(|node| node.process.global_pid()).collect();
+        for pid in members {
+            table.send(pid, Signal::KILL, true);
         }
     }
 

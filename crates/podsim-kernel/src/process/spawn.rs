@@ -192,6 +192,9 @@ impl Kernel {
         if process.pid_namespace().is_dead() {
             return Err(Errno::ENOMEM);
         }
+        if process.cgroup.is_killed() {
+            return Err(Errno::ENODEV);
+        }
         let exempt = credentials.uid == 0
             || credentials.capable(Capability::SYS_RESOURCE)
             || credentials.capable(Capability::SYS_ADMIN);

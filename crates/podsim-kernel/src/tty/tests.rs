@@ -491,3 +491,45 @@ fn a_registry_hands_out_the_lowest_free_index() {
     assert_eq!(registry.open_ptmx(attributes).unwrap().1, 0);
     drop(second);
 }
+
+#[test]
+fn a_session_leaders_end_hangs_up_on_the_foreground_and_frees_the_terminal() {
+    let node = TestNode::new();
+    cat(&node);
+    node.program("shell", |task, _| async move {
+        let mut request = spawn("cat");
+        request.process_group = Some(Pid(0));
+        request.foreground_tty = Some(Fd(0));
+        task.spawn(request).await?;
+        task.sleep_until(Duration::from_secs(1)).await?;
+        Ok(0)
+    });
+    let (_, pair) = on_terminal(&node, "shell");
+    assert_eq!(pair.tty.foreground().map(|group| group.global()), Some(Pid(3)));
+    assert!(pair.tty.idle_in_read());
+    node.settle();
+    assert_eq!(node.said(), ["EINTR"]);
+    assert_eq!(node.ps(), [""; 0]);
+    assert!(pair.tty.session().is_none() && pair.tty.foreground().is_none());
+}
+
+#[test]
+fn the_init_of_a_namespace_in_the_background_gets_eio_instead_of_waiting_for_ever() {
+    let node = TestNode::new();
+    cat(&node);
+    node.program("init", |task, log| async move {
+        let mut request = spawn("cat");
+        request.process_group = Some(Pid(0));
+        request.foreground_tty = Some(Fd(0));
+        task.spawn(request).await?;
+        log.say(format!("{:?}", task.read(Fd(0), &mut [0; 8]).await));
+        Ok(0)
+    });
+    let (_, pair) = pair(&node);
+    let mut spec = node.container_spec("init");
+    spec.stdio = [pair.slave.clone(), pair.slave.clone(), pair.slave.clone()];
+    spec.controlling_tty = Some(pair.tty.clone());
+    node.kernel.create_process(spec).unwrap();
+    node.idle();
+    assert_eq!(node.said(), ["Err(EIO)", "EINTR"]);
+}

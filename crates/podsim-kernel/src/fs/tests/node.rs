@@ -90,6 +90,7 @@ impl Node {
             limits: Limits::default(),
             pid_ns: &pids,
             net_ns: &net,
+            ipc_ns: &initial.ipc,
             cgroup: &cgroup,
             ptys: &ptys,
             shm: &shm(kernel.vfs()),

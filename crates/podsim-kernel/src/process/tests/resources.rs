@@ -131,3 +131,29 @@ fn processes_run_out() {
     assert_eq!(node.said(), ["EAGAIN"]);
     assert_eq!(node.ps().len(), 4);
 }
+
+#[test]
+fn a_control_group_is_killed_as_a_whole() {
+    let node = TestNode::new();
+    node.program(
+        "child",
+        |task, _| async move { Err(task.sigsuspend(SigSet::EMPTY).await) },
+    );
+    node.program("parent", |task, _| async move {
+        task.spawn(spawn("child")).await?;
+        task.spawn(spawn("child")).await?;
+        Err(task.sigsuspend(SigSet::EMPTY).await)
+    });
+    let mut spec = node.spec("parent");
+    let pod = node.kernel.root_cgroup().child("pod");
+    spec.cgroup = pod.child("c");
+    node.kernel.create_process(spec).unwrap();
+    let other = node.run("child");
+    node.kernel.kill_cgroup(&pod);
+    let mut spec = node.spec("child");
+    spec.cgroup = pod.child("d");
+    assert_eq!(node.kernel.create_process(spec).map(drop), Err(Errno::ENODEV));
+    node.idle();
+    assert_eq!((node.ps().len(), pod.stats().pids), (1, 0));
+    assert_eq!(other.process.exit_status(), None);
+}
