@@ -10,9 +10,9 @@ use std::time::Duration;
 /// `kernel.shmmni`.
 pub(super) const SEGMENTS_MAX: usize = 4096;
 /// `kernel.shmmax`: bytes of one segment. (Linux's default is no limit; here memory is the host's.)
-pub const SHMMAX: u64 = 64 << 20;
+pub(crate) const SHMMAX: u64 = 64 << 20;
 /// `kernel.shmall`, in bytes: all segments of a namespace together.
-pub const SHMALL_BYTES: u64 = 256 << 20;
+pub(crate) const SHMALL_BYTES: u64 = 256 << 20;
 const PAGE: u64 = 4096;
 
 /// A segment.

@@ -1,5 +1,6 @@
 //! Tests of the network, on sockets and namespaces alone (no processes).
 
+mod calls;
 mod links;
 mod tcp;
 mod udp;
