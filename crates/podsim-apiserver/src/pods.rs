@@ -23,7 +23,11 @@ pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query) -
     let options = PodLogOptions::from_query(query, app.now())?;
     let pod = app.store.get(&kinds::POD, namespace, name)?;
     let container = choose_container(&pod, options.container.as_deref())?;
-    let id = logged_container(app, &pod, container, options.previous).await?;
+    // podsim's own: exactly this run of a container, by its id as the Pod's status has it.
+    let id = match query.get("containerID") {
+        Some(wanted) => run_of_container(app, &pod, container, wanted).await?,
+        None => logged_container(app, &pod, container, options.previous).await?,
+    };
     let entries = app.runtime.container_logs(&id, options.entries).await?;
     let body = Body::from_stream(log_bytes(entries, options.timestamps, options.limit_bytes));
     Ok(([(header::CONTENT_TYPE, "text/plain")], body).into_response())
@@ -243,6 +247,18 @@ async fn logged_container(app: &App, pod: &Object, container: &str, previous: bo
             "container \"{container}\" in pod \"{name}\" is waiting to start: {why}"
         ))
     })
+}
+
+/// The run of a container that has this id, `podsim://…` or bare.
+async fn run_of_container(app: &App, pod: &Object, container: &str, wanted: &str) -> Result<ContainerId> {
+    let wanted = wanted.rsplit_once("//").map_or(wanted, |(_, id)| id);
+    let found = containers(app, pod, container)
+        .await?
+        .into_iter()
+        .find(|found| found.id.0 == wanted);
+    found
+        .map(|found| found.id)
+        .ok_or_else(|| podsim_cri::Error::NotFound(format!("container {wanted}")).into())
 }
 
 fn waiting_reason<'a>(pod: &'a Value, container: &str) -> Option<&'a str> {

@@ -32,7 +32,9 @@ pub(crate) enum Body<'a> {
 impl Client {
     /// For this node. Makes no connection yet.
     pub(crate) fn new(endpoint: Endpoint) -> Result<Self> {
-        let url = format!("http://{}", endpoint.address).parse().context("the node's address")?;
+        let url = format!("http://{}", endpoint.address)
+            .parse()
+            .context("the node's address")?;
         let mut config = kube::Config::new(url);
         config.auth_info.token = Some(endpoint.token.clone().into());
         // A followed log may be silent for hours.
@@ -50,7 +52,10 @@ impl Client {
     /// The text of an answer.
     pub(crate) async fn text(&self, method: &str, path: &str, body: Body<'_>, accept: &str) -> Result<String> {
         let request = request(method, path, body, accept)?;
-        self.kube.request_text(request).await.map_err(|error| self.failure(error))
+        self.kube
+            .request_text(request)
+            .await
+            .map_err(|error| self.failure(error))
     }
 
     /// The JSON of an answer.
@@ -90,7 +95,8 @@ impl Client {
 
     /// Creates an object.
     pub(crate) async fn create(&self, kind: &Kind, namespace: &str, object: &Value) -> Result<Value> {
-        self.json("POST", &collection_path(kind, Some(namespace)), Body::Json(object)).await
+        self.json("POST", &collection_path(kind, Some(namespace)), Body::Json(object))
+            .await
     }
 
     /// Deletes an object.
@@ -106,7 +112,11 @@ impl Client {
     /// An answer that is read while it comes: a log, a watch.
     pub(crate) async fn stream(&self, path: &str, accept: &str) -> Result<impl AsyncBufRead + Send + Unpin + use<>> {
         let request = request("GET", path, Body::None, accept)?;
-        let stream = self.kube.request_stream(request).await.map_err(|error| self.failure(error))?;
+        let stream = self
+            .kube
+            .request_stream(request)
+            .await
+            .map_err(|error| self.failure(error))?;
         Ok(Box::pin(stream))
     }
 
@@ -125,7 +135,10 @@ impl Client {
                     cause = next;
                 }
                 let Endpoint { name, address, .. } = &self.endpoint;
-                Failure::new(format!("error: the node {name:?} at {address} does not answer: {cause}")).into()
+                Failure::new(format!(
+                    "error: the node {name:?} at {address} does not answer: {cause}"
+                ))
+                .into()
             }
             error => error.into(),
         }
@@ -134,15 +147,19 @@ impl Client {
 
 /// Whether it is Kubernetes' NotFound.
 pub(crate) fn is_not_found(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<ApiFailure>().is_some_and(|failure| failure.status.reason == "NotFound")
+    error
+        .downcast_ref::<ApiFailure>()
+        .is_some_and(|failure| failure.status.reason == "NotFound")
 }
 
 /// Says what was being done when the server refused.
 pub(crate) fn while_doing(error: anyhow::Error, what: String) -> anyhow::Error {
     match error.downcast::<ApiFailure>() {
-        Ok(failure) if failure.status.reason != "Invalid" => {
-            ApiFailure { context: Some(what), ..failure }.into()
+        Ok(failure) if failure.status.reason != "Invalid" => ApiFailure {
+            context: Some(what),
+            ..failure
         }
+        .into(),
         Ok(failure) => failure.into(),
         Err(error) => error,
     }
@@ -160,14 +177,25 @@ fn request(method: &str, path: &str, body: Body<'_>, accept: &str) -> Result<Req
         request = request.header("content-type", content_type);
     }
     let body = body.map(|value| value.to_string().into_bytes()).unwrap_or_default();
-    request.body(body).with_context(|| format!("the request {method} {path}"))
+    request
+        .body(body)
+        .with_context(|| format!("the request {method} {path}"))
 }
 
 /// `/api/v1/namespaces/default/pods`; all namespaces without one.
 pub(crate) fn collection_path(kind: &Kind, namespace: Option<&str>) -> String {
-    let root = if kind.group.is_empty() { "/api/".to_owned() } else { format!("/apis/{}/", kind.group) };
+    let root = if kind.group.is_empty() {
+        "/api/".to_owned()
+    } else {
+        format!("/apis/{}/", kind.group)
+    };
     match namespace.filter(|_| kind.namespaced) {
-        Some(namespace) => format!("{root}{}/namespaces/{}/{}", kind.version, escape(namespace), kind.plural),
+        Some(namespace) => format!(
+            "{root}{}/namespaces/{}/{}",
+            kind.version,
+            escape(namespace),
+            kind.plural
+        ),
         None => format!("{root}{}/{}", kind.version, kind.plural),
     }
 }

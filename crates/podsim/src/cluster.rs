@@ -62,13 +62,26 @@ impl Registry {
     /// Registers a node under a name of its own: `wanted`, or `wanted-2`, … if that one is taken.
     pub(crate) fn register(&self, wanted: &str, address: SocketAddr, token: &str) -> Result<Registration> {
         for number in 1..1000 {
-            let name = if number == 1 { wanted.to_owned() } else { format!("{wanted}-{number}") };
+            let name = if number == 1 {
+                wanted.to_owned()
+            } else {
+                format!("{wanted}-{number}")
+            };
             let Some(lock) = self.lock(&name)? else { continue };
-            let endpoint = Endpoint { name, address, token: token.to_owned(), pid: std::process::id() };
+            let endpoint = Endpoint {
+                name,
+                address,
+                token: token.to_owned(),
+                pid: std::process::id(),
+            };
             let file = self.file(&endpoint.name);
             write_private(&file, &serde_json::to_vec_pretty(&endpoint)?)
                 .with_context(|| format!("cannot write {}", file.display()))?;
-            return Ok(Registration { endpoint, file, _lock: lock });
+            return Ok(Registration {
+                endpoint,
+                file,
+                _lock: lock,
+            });
         }
         anyhow::bail!("there are too many running nodes in {}", self.directory.display())
     }
@@ -78,9 +91,10 @@ impl Registry {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            let (Some("json"), Some(name)) =
-                (path.extension().and_then(|e| e.to_str()), path.file_stem().and_then(|s| s.to_str()))
-            else {
+            let (Some("json"), Some(name)) = (
+                path.extension().and_then(|e| e.to_str()),
+                path.file_stem().and_then(|s| s.to_str()),
+            ) else {
                 continue;
             };
             if let Some(lock) = self.lock(name)? {
@@ -90,7 +104,9 @@ impl Registry {
                 continue;
             }
             // A file that is just being written is not read; the node is not ready either.
-            let endpoint = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Endpoint>(&bytes).ok());
+            let endpoint = std::fs::read(&path)
+                .ok()
+                .and_then(|bytes| serde_json::from_slice::<Endpoint>(&bytes).ok());
             found.extend(endpoint);
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -100,12 +116,21 @@ impl Registry {
     /// The node that is meant: the named one, or the only one.
     pub(crate) fn find(&self, wanted: Option<&str>) -> Result<Endpoint> {
         let running = self.running()?;
-        let names = || running.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = || {
+            running
+                .iter()
+                .map(|node| node.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let remedy = "start one with `podsim run FILE`";
         let failure = match (wanted, running.as_slice()) {
             (None, [one]) => return Ok(one.clone()),
             (None, []) => format!("error: no podsim node is running: {remedy}"),
-            (None, _) => format!("error: several nodes are running ({}): choose one with --node NAME", names()),
+            (None, _) => format!(
+                "error: several nodes are running ({}): choose one with --node NAME",
+                names()
+            ),
             (Some(wanted), nodes) => match nodes.iter().find(|node| node.name == wanted) {
                 Some(node) => return Ok(node.clone()),
                 None if nodes.is_empty() => format!("error: no podsim node {wanted:?} is running: {remedy}"),
@@ -126,7 +151,9 @@ impl Registry {
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        let file = options
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -202,14 +229,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let registry = Registry::at(directory.path().join("podsim")).unwrap();
         let none = registry.find(None).unwrap_err();
-        assert_eq!(none.to_string(), "error: no podsim node is running: start one with `podsim run FILE`");
+        assert_eq!(
+            none.to_string(),
+            "error: no podsim node is running: start one with `podsim run FILE`"
+        );
 
         let first = registry.register("podsim", address(), "t").unwrap();
         assert_eq!(registry.find(None).unwrap(), *first.endpoint());
         let second = registry.register("podsim", address(), "t").unwrap();
         assert_eq!(second.endpoint().name, "podsim-2");
         let several = registry.find(None).unwrap_err().to_string();
-        assert_eq!(several, "error: several nodes are running (podsim, podsim-2): choose one with --node NAME");
+        assert_eq!(
+            several,
+            "error: several nodes are running (podsim, podsim-2): choose one with --node NAME"
+        );
         assert_eq!(registry.find(Some("podsim-2")).unwrap(), *second.endpoint());
 
         // A process that died left its file behind.

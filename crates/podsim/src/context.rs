@@ -12,7 +12,14 @@ use std::sync::Arc;
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct GlobalArgs {
     /// The Kubernetes namespace of the Pods that are meant
-    #[arg(short, long, global = true, value_name = "NAMESPACE", default_value = "default", hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAMESPACE",
+        default_value = "default",
+        hide_default_value = true
+    )]
     pub(crate) namespace: String,
 }
 
@@ -42,7 +49,12 @@ impl Context {
     /// In this terminal, for this node.
     pub(crate) fn new(terminal: Arc<dyn Terminal>, target: Target, global: &GlobalArgs) -> Self {
         let printer = Printer::new(terminal.clone());
-        Self { terminal, printer, namespace: global.namespace.clone(), target }
+        Self {
+            terminal,
+            printer,
+            namespace: global.namespace.clone(),
+            target,
+        }
     }
 
     /// A client of the node.

@@ -15,12 +15,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// A message that is printed as it is; exit code 1.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: 1 }
+        Self {
+            message: message.into(),
+            code: 1,
+        }
     }
 
     /// Nothing more to say.
     pub(crate) fn silent(code: i32) -> Self {
-        Self { message: String::new(), code }
+        Self {
+            message: String::new(),
+            code,
+        }
     }
 }
 
@@ -35,7 +41,11 @@ pub(crate) struct ApiFailure {
 impl ApiFailure {
     fn text(&self) -> String {
         let status = &self.status;
-        let context = self.context.as_ref().map(|context| format!("{context}: ")).unwrap_or_default();
+        let context = self
+            .context
+            .as_ref()
+            .map(|context| format!("{context}: "))
+            .unwrap_or_default();
         match status.reason.as_str() {
             "Invalid" if self.context.is_none() => invalid(status),
             "" | "Unknown" => format!("error: {context}{}", status.message),
@@ -51,12 +61,17 @@ impl ApiFailure {
 fn invalid(status: &kube::core::Status) -> String {
     let details = status.details.as_ref();
     let causes = details.map(|details| details.causes.as_slice()).unwrap_or_default();
-    let (kind, name) = details.map(|details| (details.kind.as_str(), details.name.as_str())).unwrap_or_default();
+    let (kind, name) = details
+        .map(|details| (details.kind.as_str(), details.name.as_str()))
+        .unwrap_or_default();
     match causes {
         [] => format!("Error from server (Invalid): {}", status.message),
         [cause] => format!("The {kind} \"{name}\" is invalid: {}: {}", cause.field, cause.message),
         many => {
-            let lines: String = many.iter().map(|cause| format!("\n* {}: {}", cause.field, cause.message)).collect();
+            let lines: String = many
+                .iter()
+                .map(|cause| format!("\n* {}: {}", cause.field, cause.message))
+                .collect();
             format!("The {kind} \"{name}\" is invalid: {lines}")
         }
     }

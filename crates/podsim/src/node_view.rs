@@ -31,13 +31,19 @@ impl NodeView {
     pub(crate) async fn fetch(client: &Client) -> Result<Self> {
         let sandboxes: Items<SandboxView> = client.json("GET", "/podsim/v1/sandboxes", Body::None).await?;
         let containers: Items<ContainerView> = client.json("GET", "/podsim/v1/containers", Body::None).await?;
-        Ok(Self { sandboxes: sandboxes.items, containers: containers.items })
+        Ok(Self {
+            sandboxes: sandboxes.items,
+            containers: containers.items,
+        })
     }
 
     /// All entries, the newest first; a container before its sandbox.
     pub(crate) fn entries(&self) -> Vec<Entry<'_>> {
         let containers = self.containers.iter().map(|container| {
-            Entry::Container(container, self.sandboxes.iter().find(|sandbox| sandbox.id == container.sandbox))
+            Entry::Container(
+                container,
+                self.sandboxes.iter().find(|sandbox| sandbox.id == container.sandbox),
+            )
         });
         let mut entries: Vec<Entry<'_>> = containers.chain(self.sandboxes.iter().map(Entry::Sandbox)).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.created_at()));
@@ -48,12 +54,14 @@ impl NodeView {
     pub(crate) fn find(&self, wanted: &str) -> Result<Entry<'_>> {
         let entries = self.entries();
         let exact = entries.iter().find(|entry| entry.name() == wanted);
-        let by_id: Vec<_> = entries.iter().filter(|entry| !wanted.is_empty() && entry.id().starts_with(wanted)).collect();
+        let begins = |entry: &&Entry<'_>| !wanted.is_empty() && entry.id().starts_with(wanted);
+        let by_id: Vec<Entry<'_>> = entries.iter().filter(begins).copied().collect();
         match (exact, by_id.as_slice()) {
-            (Some(entry), _) | (None, [entry]) => Ok(**entry),
+            (Some(entry), _) | (None, [entry]) => Ok(*entry),
             (None, []) => Err(Failure::new(format!("Error: No such object: {wanted}")).into()),
             (None, _) => {
-                let message = format!("Error: several containers have an id that begins with {wanted}: give more of it");
+                let message =
+                    format!("Error: several containers have an id that begins with {wanted}: give more of it");
                 Err(Failure::new(message).into())
             }
         }
@@ -104,7 +112,9 @@ impl<'a> Entry<'a> {
             Self::Container(container, sandbox) => (container.name.as_str(), *sandbox, container.attempt),
         };
         match sandbox {
-            Some(SandboxView { pod, namespace, uid, .. }) => {
+            Some(SandboxView {
+                pod, namespace, uid, ..
+            }) => {
                 format!("k8s_{container}_{pod}_{namespace}_{uid}_{attempt}")
             }
             None => format!("k8s_{container}_{attempt}"),

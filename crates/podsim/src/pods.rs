@@ -10,19 +10,25 @@ pub(crate) fn pod_name(argument: &str) -> Result<&str> {
     match argument.split_once('/') {
         None => Ok(argument),
         Some((kind, name)) if podsim_store::kinds::by_any_name(kind) == Some(&podsim_store::kinds::POD) => Ok(name),
-        Some((kind, _)) => Err(Failure::new(format!("error: {kind:?} is not a kind that has containers: give a Pod")).into()),
+        Some((kind, _)) => {
+            Err(Failure::new(format!("error: {kind:?} is not a kind that has containers: give a Pod")).into())
+        }
     }
 }
 
 /// Containers with what kubectl says behind their names, in the order in which kubectl lists them.
 pub(crate) fn containers(pod: &Value) -> Vec<(&str, &'static str)> {
-    [("containers", ""), ("ephemeralContainers", " (ephem)"), ("initContainers", " (init)")]
-        .into_iter()
-        .flat_map(|(list, mark)| {
-            let containers = pod["spec"][list].as_array().into_iter().flatten();
-            containers.filter_map(move |container| Some((container["name"].as_str()?, mark)))
-        })
-        .collect()
+    [
+        ("containers", ""),
+        ("ephemeralContainers", " (ephem)"),
+        ("initContainers", " (init)"),
+    ]
+    .into_iter()
+    .flat_map(|(list, mark)| {
+        let containers = pod["spec"][list].as_array().into_iter().flatten();
+        containers.filter_map(move |container| Some((container["name"].as_str()?, mark)))
+    })
+    .collect()
 }
 
 /// The container that is meant: `-c`, or the annotated default, or the first one, which is then said (`Defaulted container …`).
@@ -46,13 +52,19 @@ pub(crate) async fn choose_container(context: &Context, pod: &Value, wanted: Opt
         return Err(Failure::new(format!("error: pod {name} has no containers")).into());
     };
     if all.len() > 1 {
-        context.printer.talk(format!("Defaulted container \"{first}\" out of: {}", list(&all))).await?;
+        context
+            .printer
+            .talk(format!("Defaulted container \"{first}\" out of: {}", list(&all)))
+            .await?;
     }
     Ok((*first).to_owned())
 }
 
 fn list(all: &[(&str, &str)]) -> String {
-    all.iter().map(|(name, mark)| format!("{name}{mark}")).collect::<Vec<_>>().join(", ")
+    all.iter()
+        .map(|(name, mark)| format!("{name}{mark}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The phase.

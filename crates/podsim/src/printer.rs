@@ -29,7 +29,9 @@ impl Printer {
 
     /// A line of talk.
     pub(crate) async fn talk(&self, text: impl AsRef<str>) -> io::Result<()> {
-        self.terminal.write(Stream::Stderr, format!("{}\n", text.as_ref()).as_bytes()).await
+        self.terminal
+            .write(Stream::Stderr, format!("{}\n", text.as_ref()).as_bytes())
+            .await
     }
 
     /// Rows in kubectl's columns.

@@ -65,7 +65,11 @@ pub(crate) enum End {
 pub(crate) async fn run(context: &Context, connection: Connection, streams: Streams) -> Result<i32> {
     let terminal = &context.terminal;
     let end = {
-        let _raw = if streams.tty { Some(RawMode::enter(terminal)?) } else { None };
+        let _raw = if streams.tty {
+            Some(RawMode::enter(terminal)?)
+        } else {
+            None
+        };
         talk(terminal, connection, streams).await?
     };
     match end {
@@ -118,7 +122,12 @@ fn framed(channel: u8, data: &[u8]) -> Vec<u8> {
 }
 
 fn resize_message(size: Size) -> Vec<u8> {
-    framed(RESIZE, json!({"Width": size.width, "Height": size.height}).to_string().as_bytes())
+    framed(
+        RESIZE,
+        json!({"Width": size.width, "Height": size.height})
+            .to_string()
+            .as_bytes(),
+    )
 }
 
 /// Sends stdin until its end. Where the protocol has no half-close, the end cannot be told.
@@ -167,7 +176,9 @@ fn parse_end(data: &[u8]) -> End {
         return End::Exited(0);
     }
     let causes = status["details"]["causes"].as_array().into_iter().flatten();
-    let code = causes.filter(|cause| cause["reason"] == "ExitCode").find_map(|cause| cause["message"].as_str()?.parse().ok());
+    let code = causes
+        .filter(|cause| cause["reason"] == "ExitCode")
+        .find_map(|cause| cause["message"].as_str()?.parse().ok());
     match code {
         Some(code) => End::Exited(code),
         None => End::Failed(status_message(&status).to_owned()),

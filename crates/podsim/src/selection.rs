@@ -31,7 +31,10 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Vec<Selection>> {
             let kind = find_kind(kind)?;
             match selections.last_mut().filter(|last| last.kind == kind) {
                 Some(last) => last.names.push(name.to_owned()),
-                None => selections.push(Selection { kind, names: vec![name.to_owned()] }),
+                None => selections.push(Selection {
+                    kind,
+                    names: vec![name.to_owned()],
+                }),
             }
         }
         return Ok(selections);
@@ -40,11 +43,21 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Vec<Selection>> {
     let mut selections = Vec::new();
     for word in first.split(',') {
         let all = [&kinds::POD, &kinds::SERVICE];
-        let kinds = if word == "all" { all.to_vec() } else { vec![find_kind(word)?] };
-        selections.extend(kinds.into_iter().map(|kind| Selection { kind, names: names.to_vec() }));
+        let kinds = if word == "all" {
+            all.to_vec()
+        } else {
+            vec![find_kind(word)?]
+        };
+        selections.extend(kinds.into_iter().map(|kind| Selection {
+            kind,
+            names: names.to_vec(),
+        }));
     }
     if let Some(name) = names.iter().find(|name| name.contains('/')) {
-        return Err(Failure::new(format!("error: {name:?} is not a name: write TYPE/NAME everywhere or nowhere")).into());
+        return Err(Failure::new(format!(
+            "error: {name:?} is not a name: write TYPE/NAME everywhere or nowhere"
+        ))
+        .into());
     }
     Ok(selections)
 }
@@ -61,7 +74,10 @@ mod tests {
     fn show(arguments: &str) -> String {
         let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
         match parse(&arguments) {
-            Ok(all) => all.iter().map(|s| format!("{}={} ", s.kind.kind, s.names.join("+"))).collect(),
+            Ok(all) => all
+                .iter()
+                .map(|s| format!("{}={} ", s.kind.kind, s.names.join("+")))
+                .collect(),
             Err(error) => error.to_string(),
         }
     }

@@ -42,7 +42,9 @@ pub(crate) async fn run(context: &Context, args: &AttachArgs) -> Result<i32> {
     let container = choose_container(context, &pod, args.container.as_deref()).await?;
     let has = |key: &str| {
         let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-        containers.filter(|spec| spec["name"] == *container).any(|spec| spec[key] == true)
+        containers
+            .filter(|spec| spec["name"] == *container)
+            .any(|spec| spec[key] == true)
     };
     if args.stdin && !has("stdin") {
         let message = format!("error: container {container} has no stdin: its manifest needs `stdin: true`");
@@ -54,11 +56,18 @@ pub(crate) async fn run(context: &Context, args: &AttachArgs) -> Result<i32> {
     }
     let streams = Streams::choose(context, args.stdin, args.tty && has("tty")).await?;
     if streams.tty && !args.quiet {
-        context.printer.talk("If you don't see a command prompt, try pressing enter.").await?;
+        context
+            .printer
+            .talk("If you don't see a command prompt, try pressing enter.")
+            .await?;
     }
     let mut query = Query::default();
     query.add("container", container);
     streams.query(context.terminal.as_ref(), &mut query);
-    let path = format!("{}/attach{}", object_path(&kinds::POD, &context.namespace, name), query.text());
+    let path = format!(
+        "{}/attach{}",
+        object_path(&kinds::POD, &context.namespace, name),
+        query.text()
+    );
     remote::run(context, client.connect(&path).await?, streams).await
 }

@@ -61,12 +61,15 @@ pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<i32> {
         (true, _, None) => Some(0),
         (_, _, grace) => grace.filter(|grace| *grace >= 0),
     };
-    if grace == Some(0) && !args.force && args.grace_period == Some(0) {
-        let talk = "warning: --grace-period=0 kills at once; say --force too if that is meant. A grace period of one second is used.";
-        context.printer.talk(talk).await?;
-    }
-    let grace = if grace == Some(0) && !args.force { Some(1) } else { grace };
-    let timeout = Some(parse_seconds(&args.timeout)?).filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    // As kubectl: without --force, 0 becomes 1, so that nothing is lost by accident.
+    let grace = if grace == Some(0) && !args.force {
+        Some(1)
+    } else {
+        grace
+    };
+    let timeout = Some(parse_seconds(&args.timeout)?)
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs);
     let client = context.client()?;
     let mut errors = Vec::new();
     let objects = find(context, &client, args, &mut errors).await?;
@@ -79,9 +82,17 @@ pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<i32> {
         match client.delete(kind, &namespace, &name, grace).await {
             Ok(answer) => {
                 let force = if args.force { " force" } else { "" };
-                context.printer.line(format!("{} \"{name}\"{force} deleted", kind.singular)).await?;
+                context
+                    .printer
+                    .line(format!("{} \"{name}\"{force} deleted", kind.singular))
+                    .await?;
                 let uid = answer["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-                doomed.push(Doomed { kind, namespace, name, uid });
+                doomed.push(Doomed {
+                    kind,
+                    namespace,
+                    name,
+                    uid,
+                });
             }
             Err(error) if args.ignore_not_found && is_not_found(&error) => {}
             Err(error) => errors.push(report(&error).0),
@@ -119,7 +130,8 @@ async fn find(
     let mut found = Vec::new();
     for file in &args.filename {
         for manifest in manifests::read(context, file).await? {
-            found.push((manifest.kind, manifest.namespace(&context.namespace), manifest.name()));
+            let namespace = manifest.namespace().unwrap_or(&context.namespace).to_owned();
+            found.push((manifest.kind(), namespace, manifest.name().to_owned()));
         }
     }
     if args.what.is_empty() && !args.filename.is_empty() {
@@ -143,7 +155,11 @@ async fn find(
             errors.push("No resources found".to_owned());
         }
         let text = |object: &Value, key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
-        found.extend(objects.iter().map(|object| (kind, text(object, "namespace"), text(object, "name"))));
+        found.extend(
+            objects
+                .iter()
+                .map(|object| (kind, text(object, "namespace"), text(object, "name"))),
+        );
     }
     Ok(found)
 }
@@ -152,7 +168,9 @@ async fn find(
 async fn until_gone(client: &Client, one: &Doomed) -> Result<()> {
     // Namespaces and the like are gone when the answer comes; one look tells.
     loop {
-        let Some(object) = client.find(one.kind, &one.namespace, &one.name).await? else { return Ok(()) };
+        let Some(object) = client.find(one.kind, &one.namespace, &one.name).await? else {
+            return Ok(());
+        };
         let metadata = &object["metadata"];
         if !one.uid.is_empty() && metadata["uid"] != *one.uid {
             return Ok(());
@@ -179,6 +197,11 @@ pub(crate) async fn delete_pod(client: &Client, namespace: &str, name: &str, uid
         Err(error) if is_not_found(&error) => return Ok(()),
         Err(error) => return Err(error),
     }
-    let one = Doomed { kind: &kinds::POD, namespace: namespace.into(), name: name.into(), uid: uid.into() };
+    let one = Doomed {
+        kind: &kinds::POD,
+        namespace: namespace.into(),
+        name: name.into(),
+        uid: uid.into(),
+    };
     until_gone(client, &one).await
 }

@@ -16,21 +16,21 @@ use podsim_store::kinds;
 pub(crate) struct ExecArgs {
     /// Pass your input on to the command
     #[arg(short = 'i', long)]
-    stdin: bool,
+    pub(crate) stdin: bool,
     /// Give the command a terminal (together with -i)
     #[arg(short, long)]
-    tty: bool,
+    pub(crate) tty: bool,
     /// The container; by default the first of the Pod
     #[arg(short, long, value_name = "NAME")]
-    container: Option<String>,
+    pub(crate) container: Option<String>,
     /// Do not print notes of podsim's own
     #[arg(short, long)]
-    quiet: bool,
+    pub(crate) quiet: bool,
     /// The Pod
-    pod: String,
+    pub(crate) pod: String,
     /// The command and its arguments; put `--` before it
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
-    command: Vec<String>,
+    pub(crate) command: Vec<String>,
 }
 
 pub(crate) async fn run(context: &Context, args: &ExecArgs) -> Result<i32> {
@@ -53,10 +53,17 @@ pub(crate) async fn run(context: &Context, args: &ExecArgs) -> Result<i32> {
         query.add("command", word);
     }
     streams.query(context.terminal.as_ref(), &mut query);
-    let path = format!("{}/exec{}", object_path(&kinds::POD, &context.namespace, name), query.text());
+    let path = format!(
+        "{}/exec{}",
+        object_path(&kinds::POD, &context.namespace, name),
+        query.text()
+    );
     let code = remote::run(context, client.connect(&path).await?, streams).await?;
     if code != 0 && !args.quiet {
-        context.printer.talk(format!("command terminated with exit code {code}")).await?;
+        context
+            .printer
+            .talk(format!("command terminated with exit code {code}"))
+            .await?;
     }
     Ok(code)
 }

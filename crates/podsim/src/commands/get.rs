@@ -83,7 +83,9 @@ fn parse_format(output: Option<&str>) -> Result<Format> {
         Some("json") => Ok(Format::Json),
         Some("yaml") => Ok(Format::Yaml),
         Some(other) => {
-            let message = format!("error: unable to match a printer suitable for the output format {other:?}, allowed formats are: json,name,wide,yaml");
+            let message = format!(
+                "error: unable to match a printer suitable for the output format {other:?}, allowed formats are: json,name,wide,yaml"
+            );
             Err(Failure::new(message).into())
         }
     }
@@ -108,9 +110,17 @@ impl GetArgs {
     /// The paths of what is asked for, one for each name.
     fn paths(&self, context: &Context, selection: &Selection) -> Vec<String> {
         if selection.names.is_empty() {
-            return vec![format!("{}{}", collection_path(selection.kind, self.namespace(context)), self.query().text())];
+            return vec![format!(
+                "{}{}",
+                collection_path(selection.kind, self.namespace(context)),
+                self.query().text()
+            )];
         }
-        selection.names.iter().map(|name| object_path(selection.kind, &context.namespace, name)).collect()
+        selection
+            .names
+            .iter()
+            .map(|name| object_path(selection.kind, &context.namespace, name))
+            .collect()
     }
 }
 
@@ -126,7 +136,9 @@ async fn tables(
         let mut rows = Vec::new();
         for path in args.paths(context, selection) {
             let table: Result<Value> = async {
-                Ok(serde_json::from_str(&client.text("GET", &path, Body::None, TABLE).await?)?)
+                Ok(serde_json::from_str(
+                    &client.text("GET", &path, Body::None, TABLE).await?,
+                )?)
             }
             .await;
             match table {
@@ -153,7 +165,11 @@ async fn tables(
     }
     if !printed && errors.is_empty() && !args.ignore_not_found {
         let everywhere = args.all_namespaces || selections.iter().all(|selection| !selection.kind.namespaced);
-        let place = if everywhere { String::new() } else { format!(" in {} namespace", context.namespace) };
+        let place = if everywhere {
+            String::new()
+        } else {
+            format!(" in {} namespace", context.namespace)
+        };
         let end = if everywhere { "" } else { "." };
         context.printer.talk(format!("No resources found{place}{end}")).await?;
     }
@@ -174,17 +190,27 @@ impl Layout {
             wide,
             namespace: args.all_namespaces && selection.kind.namespaced,
             labels: args.show_labels,
-            prefix: if several { format!("{}/", selection.kind.singular) } else { String::new() },
+            prefix: if several {
+                format!("{}/", selection.kind.singular)
+            } else {
+                String::new()
+            },
         }
     }
 
     fn rows(&self, table: &Value, header: bool) -> Vec<Vec<String>> {
-        let columns = table["columnDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let columns = table["columnDefinitions"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         self.rows_with(table, columns, header)
     }
 
     fn rows_with(&self, table: &Value, columns: &[Value], header: bool) -> Vec<Vec<String>> {
-        let shown: Vec<bool> = columns.iter().map(|column| self.wide || column["priority"] == 0).collect();
+        let shown: Vec<bool> = columns
+            .iter()
+            .map(|column| self.wide || column["priority"] == 0)
+            .collect();
         let mut rows = Vec::new();
         if header {
             let mut row: Vec<String> = self.namespace.then(|| "NAMESPACE".to_owned()).into_iter().collect();
@@ -195,9 +221,18 @@ impl Layout {
         }
         for line in table["rows"].as_array().into_iter().flatten() {
             let metadata = &line["object"]["metadata"];
-            let mut row: Vec<String> = self.namespace.then(|| cell(&metadata["namespace"])).into_iter().collect();
+            let mut row: Vec<String> = self
+                .namespace
+                .then(|| cell(&metadata["namespace"]))
+                .into_iter()
+                .collect();
             let first = row.len();
-            let cells = line["cells"].as_array().into_iter().flatten().zip(&shown).filter(|(_, shown)| **shown);
+            let cells = line["cells"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .zip(&shown)
+                .filter(|(_, shown)| **shown);
             row.extend(cells.map(|(value, _)| cell(value)));
             if let Some(name) = row.get_mut(first) {
                 name.insert_str(0, &self.prefix);
@@ -226,7 +261,11 @@ pub(crate) fn labels(labels: &Value) -> String {
         .flatten()
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
         .collect();
-    if all.is_empty() { "<none>".to_owned() } else { all.join(",") }
+    if all.is_empty() {
+        "<none>".to_owned()
+    } else {
+        all.join(",")
+    }
 }
 
 async fn objects(
@@ -300,10 +339,23 @@ async fn watch(
     }
     query.add("watch", true);
     if args.watch_only {
-        let now: Value = client.json("GET", &collection_path(selection.kind, args.namespace(context)), Body::None).await?;
-        query.add("resourceVersion", now["metadata"]["resourceVersion"].as_str().unwrap_or("0"));
+        let now: Value = client
+            .json(
+                "GET",
+                &collection_path(selection.kind, args.namespace(context)),
+                Body::None,
+            )
+            .await?;
+        query.add(
+            "resourceVersion",
+            now["metadata"]["resourceVersion"].as_str().unwrap_or("0"),
+        );
     }
-    let path = format!("{}{}", collection_path(selection.kind, args.namespace(context)), query.text());
+    let path = format!(
+        "{}{}",
+        collection_path(selection.kind, args.namespace(context)),
+        query.text()
+    );
     let (wide, accept) = match format {
         Format::Table { wide } => (wide, TABLE),
         _ => (false, "application/json"),

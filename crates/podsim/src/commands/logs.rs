@@ -60,7 +60,13 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<i32> {
         query.add("container", container);
         open(&client, &context.namespace, name, &query).await
     };
-    let prefix = |container: &str| if args.prefix { format!("[pod/{name}/{container}] ") } else { String::new() };
+    let prefix = |container: &str| {
+        if args.prefix {
+            format!("[pod/{name}/{container}] ")
+        } else {
+            String::new()
+        }
+    };
     if !args.all_containers {
         let wanted = args.container.as_deref().or(args.second.as_deref());
         let container = choose_container(context, &pod, wanted).await?;
@@ -69,9 +75,10 @@ pub(crate) async fn run(context: &Context, args: &LogsArgs) -> Result<i32> {
     }
     let all: Vec<&str> = containers(&pod).into_iter().map(|(name, _)| name).collect();
     if args.follow {
-        try_join_all(all.iter().map(async |container: &&str| {
-            copy(context, open(container).await?, &prefix(container)).await
-        }))
+        try_join_all(
+            all.iter()
+                .map(async |container: &&str| copy(context, open(container).await?, &prefix(container)).await),
+        )
         .await?;
     } else {
         for container in all {
@@ -115,11 +122,7 @@ pub(crate) async fn open(
 }
 
 /// Prints a log: as it comes, or by whole lines where each gets a prefix.
-pub(crate) async fn copy(
-    context: &Context,
-    mut log: impl AsyncBufRead + Send + Unpin,
-    prefix: &str,
-) -> Result<()> {
+pub(crate) async fn copy(context: &Context, mut log: impl AsyncBufRead + Send + Unpin, prefix: &str) -> Result<()> {
     if prefix.is_empty() {
         let mut buffer = vec![0; 16 * 1024];
         loop {
@@ -145,7 +148,11 @@ pub(crate) async fn copy(
 
 /// `90s`, `5m`, `1h30m`, `2d`, or a number of seconds.
 pub(crate) fn parse_seconds(text: &str) -> Result<u64> {
-    let wrong = || Failure::new(format!("error: {text:?} is not a duration: write it like 90s, 5m or 1h30m"));
+    let wrong = || {
+        Failure::new(format!(
+            "error: {text:?} is not a duration: write it like 90s, 5m or 1h30m"
+        ))
+    };
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);
     }
@@ -179,10 +186,20 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_writes_them() {
-        for (text, seconds) in [("90", 90), ("90s", 90), ("1h30m", 5400), ("1.5m", 90), ("500ms", 1), ("0s", 0)] {
+        for (text, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("1h30m", 5400),
+            ("1.5m", 90),
+            ("500ms", 1),
+            ("0s", 0),
+        ] {
             assert_eq!(parse_seconds(text).unwrap(), seconds, "{text}");
         }
-        for wrong in ["", "x", "5", "5mm", "m", "-5s", "5 s"].into_iter().filter(|text| *text != "5") {
+        for wrong in ["", "x", "5", "5mm", "m", "-5s", "5 s"]
+            .into_iter()
+            .filter(|text| *text != "5")
+        {
             assert!(parse_seconds(wrong).is_err(), "{wrong}");
         }
     }

@@ -32,18 +32,34 @@ pub(crate) async fn run(context: &Context, args: &PsArgs) -> Result<i32> {
     if args.quiet || args.format.is_some() {
         return print(context, args, &view).await;
     }
-    let mut rows = vec![["CONTAINER ID", "IMAGE", "COMMAND", "STATUS", "PID", "POD", "CONTAINER"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["CONTAINER ID", "IMAGE", "COMMAND", "STATUS", "PID", "POD", "CONTAINER"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for entry in view.entries().iter().filter(|entry| args.all || entry.running()) {
         let line = PsLine::new(entry, !args.no_trunc, context.terminal.now());
         let (image, pod, name) = match entry {
-            Entry::Sandbox(sandbox) => (&sandbox.image, format!("{}/{}", sandbox.namespace, sandbox.pod), "(sandbox)"),
+            Entry::Sandbox(sandbox) => (
+                &sandbox.image,
+                format!("{}/{}", sandbox.namespace, sandbox.pod),
+                "(sandbox)",
+            ),
             Entry::Container(container, sandbox) => {
                 let pod = sandbox.map(|sandbox| format!("{}/{}", sandbox.namespace, sandbox.pod));
                 (&container.image, pod.unwrap_or_default(), container.name.as_str())
             }
         };
         let pid = line.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        rows.push(vec![line.id, image.clone(), line.command, line.status, pid, pod, name.to_owned()]);
+        rows.push(vec![
+            line.id,
+            image.clone(),
+            line.command,
+            line.status,
+            pid,
+            pod,
+            name.to_owned(),
+        ]);
     }
     context.printer.table(&rows).await?;
     Ok(0)
@@ -58,7 +74,9 @@ pub(crate) async fn run_as_docker(context: &Context, args: &PsArgs) -> Result<i3
 async fn print(context: &Context, args: &PsArgs, view: &NodeView) -> Result<i32> {
     let entries = view.entries();
     let shown = entries.iter().filter(|entry| args.all || entry.running());
-    let lines: Vec<PsLine> = shown.map(|entry| PsLine::new(entry, !args.no_trunc, context.terminal.now())).collect();
+    let lines: Vec<PsLine> = shown
+        .map(|entry| PsLine::new(entry, !args.no_trunc, context.terminal.now()))
+        .collect();
     let text = if args.quiet {
         lines.iter().map(|line| format!("{}\n", line.id)).collect()
     } else if let Some(format) = &args.format {

@@ -47,7 +47,9 @@ enum Condition {
 impl Condition {
     fn parse(text: &str) -> Result<Self> {
         let wrong = || {
-            let message = format!("error: unrecognized condition: {text:?}: write condition=Ready, delete, create or jsonpath='{{.status.phase}}'=Running");
+            let message = format!(
+                "error: unrecognized condition: {text:?}: write condition=Ready, delete, create or jsonpath='{{.status.phase}}'=Running"
+            );
             Failure::new(message)
         };
         match text.split_once('=') {
@@ -55,16 +57,24 @@ impl Condition {
             None if text == "create" => Ok(Self::Create),
             Some(("condition", rest)) if !rest.is_empty() => {
                 let (name, status) = rest.split_once('=').unwrap_or((rest, "True"));
-                Ok(Self::Condition { name: name.to_lowercase(), status: status.to_lowercase() })
+                Ok(Self::Condition {
+                    name: name.to_lowercase(),
+                    status: status.to_lowercase(),
+                })
             }
             Some(("jsonpath", rest)) => {
                 // The value follows the braces; without braces, the first `=`.
                 let (path, value) = match rest.rfind('}').map(|end| rest.split_at(end + 1)) {
                     Some((path, tail)) => (path, tail.strip_prefix('=')),
-                    None => rest.split_once('=').map_or((rest, None), |(path, value)| (path, Some(value))),
+                    None => rest
+                        .split_once('=')
+                        .map_or((rest, None), |(path, value)| (path, Some(value))),
                 };
                 let path = JsonPath::parse(path).map_err(|why| Failure::new(format!("error: {why}")))?;
-                Ok(Self::Path { path, value: value.map(str::to_owned) })
+                Ok(Self::Path {
+                    path,
+                    value: value.map(str::to_owned),
+                })
             }
             _ => Err(wrong().into()),
         }
@@ -76,10 +86,14 @@ impl Condition {
             Self::Delete => false,
             Self::Create => true,
             Self::Condition { name, status } => {
-                object["status"]["conditions"].as_array().into_iter().flatten().any(|condition| {
-                    let text = |key: &str| condition[key].as_str().unwrap_or_default().to_lowercase();
-                    text("type") == *name && text("status") == *status
-                })
+                object["status"]["conditions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|condition| {
+                        let text = |key: &str| condition[key].as_str().unwrap_or_default().to_lowercase();
+                        text("type") == *name && text("status") == *status
+                    })
             }
             Self::Path { path, value } => match (path.find(object), value) {
                 (None, _) => false,
@@ -107,7 +121,10 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> Result<i32> {
                 query.add("labelSelector", labels);
             }
             let found = client.list(selection.kind, Some(&context.namespace), &query).await?;
-            names = found.iter().filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect();
+            names = found
+                .iter()
+                .filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned))
+                .collect();
             if names.is_empty() && condition != Condition::Delete {
                 return Err(Failure::new("error: no matching resources found").into());
             }
@@ -123,8 +140,15 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> Result<i32> {
                 return Err(Failure::new(format!("error: timed out waiting for the condition on {what}")).into());
             }
         }
-        let words = if condition == Condition::Delete { "deleted" } else { "condition met" };
-        context.printer.line(format!("{}/{name} {words}", kind.singular)).await?;
+        let words = if condition == Condition::Delete {
+            "deleted"
+        } else {
+            "condition met"
+        };
+        context
+            .printer
+            .line(format!("{}/{name} {words}", kind.singular))
+            .await?;
     }
     Ok(0)
 }
@@ -136,23 +160,26 @@ async fn wait_for(
     name: &str,
     condition: &Condition,
 ) -> Result<()> {
-    let mut query = Query::default();
-    query.add("watch", true);
-    query.add("fieldSelector", format!("metadata.name={name}"));
-    let path = format!("{}{}", collection_path(kind, Some(namespace)), query.text());
-    match client.find(kind, namespace, name).await? {
-        None if *condition == Condition::Delete => return Ok(()),
-        None if *condition != Condition::Create => {
-            // As kubectl: what is not there cannot be waited for.
-            client.get(kind, namespace, name).await?;
-        }
-        Some(object) if condition.holds(&object) => return Ok(()),
-        _ => {}
-    }
+    let mut first = true;
     loop {
-        // Without a resource version a watch begins with what is there now, so nothing is missed in between.
+        let mut query = Query::default();
+        query.add("watch", true);
+        query.add("fieldSelector", format!("metadata.name={name}"));
+        match client.find(kind, namespace, name).await? {
+            None if *condition == Condition::Delete => return Ok(()),
+            // As kubectl: what is not there cannot be waited for.
+            None if *condition != Condition::Create && first => drop(client.get(kind, namespace, name).await?),
+            None => {}
+            Some(object) if condition.holds(&object) => return Ok(()),
+            // From this version on, so that nothing is missed in between.
+            Some(object) => query.add(
+                "resourceVersion",
+                object["metadata"]["resourceVersion"].as_str().unwrap_or("0"),
+            ),
+        }
+        first = false;
+        let path = format!("{}{}", collection_path(kind, Some(namespace)), query.text());
         let mut events = client.stream(&path, "application/json").await?.lines();
-        let mut first = true;
         while let Some(line) = events.next().await {
             let event: Value = serde_json::from_str(&line?)?;
             match event["type"].as_str() {
@@ -161,10 +188,6 @@ async fn wait_for(
                 Some("ERROR") => break,
                 _ => {}
             }
-            first = false;
-        }
-        if first && *condition == Condition::Delete && client.find(kind, namespace, name).await?.is_none() {
-            return Ok(());
         }
     }
 }

@@ -77,12 +77,28 @@ fn ellipsis(text: &str, max: usize) -> String {
 
 /// The table of `docker ps`.
 pub(crate) fn ps_table(lines: &[PsLine]) -> String {
-    let header = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
+    let header = [
+        "CONTAINER ID",
+        "IMAGE",
+        "COMMAND",
+        "CREATED",
+        "STATUS",
+        "PORTS",
+        "NAMES",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(|line| {
-        [&line.id, &line.image, &line.command, &line.running_for, &line.status, &line.ports, &line.names]
-            .map(String::clone)
-            .to_vec()
+        [
+            &line.id,
+            &line.image,
+            &line.command,
+            &line.running_for,
+            &line.status,
+            &line.ports,
+            &line.names,
+        ]
+        .map(String::clone)
+        .to_vec()
     }));
     tabwriter::table(&rows, 20, 3)
 }
@@ -172,7 +188,10 @@ impl Inspect {
     /// Of an entry.
     pub(crate) fn new(entry: &Entry<'_>) -> Self {
         let argv = entry.argv();
-        let (path, args) = argv.split_first().map(|(path, args)| (path.clone(), args.to_vec())).unwrap_or_default();
+        let (path, args) = argv
+            .split_first()
+            .map(|(path, args)| (path.clone(), args.to_vec()))
+            .unwrap_or_default();
         let time = |time: Option<Timestamp>| time.map_or_else(|| NEVER.to_owned(), |time| time.to_string());
         let running = entry.running();
         let (state, sandbox, namespaces) = match entry {
@@ -219,15 +238,22 @@ impl Inspect {
             ("Container" | "Pod", ..) => String::new(),
             (id, ..) => format!("container:{id}"),
         };
-        let mounts = container.map(|container| container.mounts.as_slice()).unwrap_or_default().iter();
+        let mounts = container
+            .map(|container| container.mounts.as_slice())
+            .unwrap_or_default()
+            .iter();
         Self {
             id: entry.id().to_owned(),
             created: entry.created_at().to_string(),
             path,
             args,
             state,
-            image: container.map_or_else(|| sandbox.map(|s| s.image.clone()), |c| Some(c.image_id.clone())).unwrap_or_default(),
-            log_path: container.map(|container| container.log_path.clone()).unwrap_or_default(),
+            image: container
+                .map_or_else(|| sandbox.map(|s| s.image.clone()), |c| Some(c.image_id.clone()))
+                .unwrap_or_default(),
+            log_path: container
+                .map(|container| container.log_path.clone())
+                .unwrap_or_default(),
             name: format!("/{}", entry.name()),
             restart_count: 0,
             driver: "overlay2",
@@ -251,15 +277,24 @@ impl Inspect {
                 tty: container.is_some_and(|container| container.tty),
                 open_stdin: container.is_some_and(|container| container.stdin),
                 cmd: argv,
-                image: container.map(|c| c.image.clone()).or(sandbox.map(|s| s.image.clone())).unwrap_or_default(),
+                image: container
+                    .map(|c| c.image.clone())
+                    .or(sandbox.map(|s| s.image.clone()))
+                    .unwrap_or_default(),
                 labels: match entry {
                     Entry::Sandbox(sandbox) => sandbox.labels.clone(),
                     Entry::Container(container, _) => container.labels.clone(),
                 },
             },
             network_settings: NetworkSettings {
-                ip_address: sandbox.and_then(|sandbox| sandbox.ips.first().cloned()).unwrap_or_default(),
-                namespaces: namespaces.inodes.iter().map(|(kind, n)| (kind.clone(), format!("{kind}:[{n}]"))).collect(),
+                ip_address: sandbox
+                    .and_then(|sandbox| sandbox.ips.first().cloned())
+                    .unwrap_or_default(),
+                namespaces: namespaces
+                    .inodes
+                    .iter()
+                    .map(|(kind, n)| (kind.clone(), format!("{kind}:[{n}]")))
+                    .collect(),
             },
         }
     }
@@ -271,7 +306,9 @@ pub(crate) fn template(template: &str, value: &Value) -> Result<String, String> 
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         out.push_str(before);
-        let wrong = |why: &str| format!("the template {template:?} cannot be used: {why}; known are {{{{.A.B}}}} and {{{{json .A.B}}}}");
+        let wrong = |why: &str| {
+            format!("the template {template:?} cannot be used: {why}; known are {{{{.A.B}}}} and {{{{json .A.B}}}}")
+        };
         let (inside, tail) = after.split_once("}}").ok_or_else(|| wrong("a }} is missing"))?;
         rest = tail;
         let inside = inside.trim();
@@ -279,8 +316,13 @@ pub(crate) fn template(template: &str, value: &Value) -> Result<String, String> 
             Some(path) => (true, path.trim()),
             None => (false, inside),
         };
-        let keys = path.strip_prefix('.').ok_or_else(|| wrong("a path begins with a dot"))?;
-        let found = keys.split('.').filter(|key| !key.is_empty()).try_fold(value, |value, key| value.get(key));
+        let keys = path
+            .strip_prefix('.')
+            .ok_or_else(|| wrong("a path begins with a dot"))?;
+        let found = keys
+            .split('.')
+            .filter(|key| !key.is_empty())
+            .try_fold(value, |value, key| value.get(key));
         let found = found.ok_or_else(|| wrong(&format!("there is no {path}")))?;
         match found {
             Value::String(text) if !json => out.push_str(text),

@@ -18,7 +18,10 @@ impl JsonPath {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("the JSONPath {text:?} cannot be used: {why}; write it like {{.status.phase}}");
         let inner = text.trim();
-        let inner = inner.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(inner);
+        let inner = inner
+            .strip_prefix('{')
+            .and_then(|t| t.strip_suffix('}'))
+            .unwrap_or(inner);
         let mut rest = inner.strip_prefix('$').unwrap_or(inner);
         let mut steps = Vec::new();
         if !rest.starts_with(['.', '[']) {
@@ -32,17 +35,26 @@ impl JsonPath {
                 steps.push(Step::Key(key.to_owned()));
                 rest = tail;
             } else if let Some((inside, tail)) = rest.strip_prefix('[').and_then(|tail| tail.split_once(']')) {
-                let quoted = inside.strip_prefix(['\'', '"']).and_then(|t| t.strip_suffix(['\'', '"']));
+                let quoted = inside
+                    .strip_prefix(['\'', '"'])
+                    .and_then(|t| t.strip_suffix(['\'', '"']));
                 steps.push(match quoted {
                     Some(key) => Step::Key(key.to_owned()),
-                    None => Step::Index(inside.parse().map_err(|_| wrong("only numbers and quoted keys are known in []"))?),
+                    None => Step::Index(
+                        inside
+                            .parse()
+                            .map_err(|_| wrong("only numbers and quoted keys are known in []"))?,
+                    ),
                 });
                 rest = tail;
             } else {
                 return Err(wrong("a step begins with . or ["));
             }
         }
-        if steps.iter().any(|step| matches!(step, Step::Key(key) if key.is_empty() || key == "*")) {
+        if steps
+            .iter()
+            .any(|step| matches!(step, Step::Key(key) if key.is_empty() || key == "*"))
+        {
             return Err(wrong("a key is empty or *"));
         }
         Ok(Self(steps))

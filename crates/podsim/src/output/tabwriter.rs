@@ -6,7 +6,10 @@
 /// Lays out text whose cells end with tabs. A column is at least `min_width` wide, and `padding` wider than its cells.
 pub(crate) fn layout(text: &str, min_width: usize, padding: usize) -> String {
     let lines: Vec<Vec<&str>> = text.split('\n').map(|line| line.split('\t').collect()).collect();
-    let mut widths: Vec<Vec<usize>> = lines.iter().map(|cells| vec![0; cells.len().saturating_sub(1)]).collect();
+    let mut widths: Vec<Vec<usize>> = lines
+        .iter()
+        .map(|cells| vec![0; cells.len().saturating_sub(1)])
+        .collect();
     let columns = widths.iter().map(Vec::len).max().unwrap_or(0);
     for column in 0..columns {
         let mut start = 0;
@@ -14,7 +17,11 @@ pub(crate) fn layout(text: &str, min_width: usize, padding: usize) -> String {
             // The run of lines from `start` on that have this column (a terminated cell).
             let run = widths.iter().skip(start).take_while(|line| line.len() > column).count();
             let cells = lines.iter().skip(start).take(run).filter_map(|cells| cells.get(column));
-            let widest = cells.map(|cell| width(cell) + padding).max().unwrap_or(0).max(min_width);
+            let widest = cells
+                .map(|cell| width(cell) + padding)
+                .max()
+                .unwrap_or(0)
+                .max(min_width);
             for line in widths.iter_mut().skip(start).take(run) {
                 if let Some(slot) = line.get_mut(column) {
                     *slot = widest;

@@ -113,7 +113,9 @@ fn plain_or_quoted(text: &str) -> String {
 fn looks_like_another_type(text: &str) -> bool {
     const WORDS: [&str; 11] = ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let number_like = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
-        && text.chars().all(|c| c.is_ascii_hexdigit() || "+-._xobTZ:eE".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_hexdigit() || "+-._xobTZ:eE".contains(c))
         && text.chars().any(|c| c.is_ascii_digit());
     number_like || WORDS.contains(&text.to_ascii_lowercase().as_str())
 }

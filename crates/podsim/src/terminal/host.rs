@@ -17,7 +17,12 @@ pub struct HostTerminal {
 #[async_trait]
 impl Terminal for HostTerminal {
     async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stdin.lock().await.get_or_insert_with(tokio::io::stdin).read(buf).await
+        self.stdin
+            .lock()
+            .await
+            .get_or_insert_with(tokio::io::stdin)
+            .read(buf)
+            .await
     }
 
     async fn write(&self, to: Stream, data: &[u8]) -> io::Result<()> {
@@ -42,7 +47,11 @@ impl Terminal for HostTerminal {
     }
 
     fn set_raw(&self, raw: bool) -> io::Result<()> {
-        if raw { crossterm::terminal::enable_raw_mode() } else { crossterm::terminal::disable_raw_mode() }
+        if raw {
+            crossterm::terminal::enable_raw_mode()
+        } else {
+            crossterm::terminal::disable_raw_mode()
+        }
     }
 
     fn size(&self) -> Option<Size> {
@@ -73,9 +82,15 @@ impl Terminal for HostTerminal {
             let stdin = stdin.get_or_insert_with(tokio::io::stdin);
             stdin.take(limit as u64 + 1).read_to_end(&mut data).await?;
         } else {
-            std::fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut data)?;
+            std::fs::File::open(path)?
+                .take(limit as u64 + 1)
+                .read_to_end(&mut data)?;
         }
-        if data.len() > limit { Err(too_large(limit)) } else { Ok(data) }
+        if data.len() > limit {
+            Err(too_large(limit))
+        } else {
+            Ok(data)
+        }
     }
 
     async fn write_file(&self, path: &str, data: &[u8]) -> io::Result<()> {

@@ -80,5 +80,8 @@ impl Drop for RawMode {
 
 /// The error of a file that is larger than it may be.
 fn too_large(limit: usize) -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("the file is larger than {} KiB", limit / 1024))
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("the file is larger than {} KiB", limit / 1024),
+    )
 }

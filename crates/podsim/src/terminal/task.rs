@@ -57,7 +57,9 @@ impl TaskTerminal {
                     self.killed.store(true, Ordering::Release);
                     return;
                 }
-                SignalDelivery::Handler { signal, restore_mask, .. } => {
+                SignalDelivery::Handler {
+                    signal, restore_mask, ..
+                } => {
                     self.task.sigreturn(restore_mask);
                     match signal {
                         Signal::WINCH => self.window_changed.notify_waiters(),
@@ -72,11 +74,18 @@ impl TaskTerminal {
     /// After EINTR: handles the signals; an error if one of them was the end.
     async fn after_interrupt(&self) -> io::Result<()> {
         self.deliver().await;
-        if self.killed.load(Ordering::Acquire) { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        if self.killed.load(Ordering::Acquire) {
+            Err(io::ErrorKind::Interrupted.into())
+        } else {
+            Ok(())
+        }
     }
 
     fn catch(&self, signal: Signal) {
-        let action = SigAction { handler: SigHandler::Catch, ..SigAction::default() };
+        let action = SigAction {
+            handler: SigHandler::Catch,
+            ..SigAction::default()
+        };
         // Only KILL and STOP are refused.
         let _ = self.task.sigaction(signal, Some(action));
     }
@@ -121,7 +130,9 @@ impl Terminal for TaskTerminal {
         let mut cooked = self.cooked.lock();
         if raw {
             let termios = self.task.tcgetattr(Fd::STDIN).map_err(error)?;
-            self.task.tcsetattr(Fd::STDIN, TcSet::Now, make_raw(termios)).map_err(error)?;
+            self.task
+                .tcsetattr(Fd::STDIN, TcSet::Now, make_raw(termios))
+                .map_err(error)?;
             cooked.get_or_insert(termios);
         } else if let Some(termios) = cooked.take() {
             self.task.tcsetattr(Fd::STDIN, TcSet::Drain, termios).map_err(error)?;
@@ -130,8 +141,13 @@ impl Terminal for TaskTerminal {
     }
 
     fn size(&self) -> Option<Size> {
-        let size = [Fd::STDIN, Fd::STDOUT].into_iter().find_map(|fd| self.task.get_winsize(fd).ok())?;
-        (size.cols > 0 && size.rows > 0).then_some(Size { width: size.cols, height: size.rows })
+        let size = [Fd::STDIN, Fd::STDOUT]
+            .into_iter()
+            .find_map(|fd| self.task.get_winsize(fd).ok())?;
+        (size.cols > 0 && size.rows > 0).then_some(Size {
+            width: size.cols,
+            height: size.rows,
+        })
     }
 
     async fn resized(&self) -> Size {
@@ -156,7 +172,11 @@ impl Terminal for TaskTerminal {
     async fn read_file(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
         let fd = match path {
             "-" => Fd::STDIN,
-            _ => self.task.openat(Fd::CWD, path, OpenFlags::RDONLY, Mode(0)).await.map_err(error)?,
+            _ => self
+                .task
+                .openat(Fd::CWD, path, OpenFlags::empty(), Mode(0))
+                .await
+                .map_err(error)?,
         };
         let mut data = Vec::new();
         let mut chunk = [0; 4096];
@@ -178,7 +198,11 @@ impl Terminal for TaskTerminal {
 
     async fn write_file(&self, path: &str, data: &[u8]) -> io::Result<()> {
         let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::TRUNC;
-        let fd = self.task.openat(Fd::CWD, path, flags, Mode(0o644)).await.map_err(error)?;
+        let fd = self
+            .task
+            .openat(Fd::CWD, path, flags, Mode(0o644))
+            .await
+            .map_err(error)?;
         let result = self.write_fd(fd, data).await;
         let _ = self.task.close(fd);
         result
@@ -217,9 +241,9 @@ fn make_raw(mut termios: Termios) -> Termios {
             | InputFlags::IXON,
     );
     termios.oflag.remove(OutputFlags::OPOST);
-    termios.lflag.remove(
-        LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::IEXTEN,
-    );
+    termios
+        .lflag
+        .remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::IEXTEN);
     termios.cc[cc::VMIN] = 1;
     termios.cc[cc::VTIME] = 0;
     termios

@@ -26,8 +26,22 @@ fn view() -> NodeView {
     NodeView {
         sandboxes: vec![serde_json::from_value(sandbox).unwrap()],
         containers: [
-            container("117497ca101c", "web", "2622e6cca7eb", entrypoint, 1561252, "2025-06-17T14:41:02Z"),
-            container("ca8b6e6a1796", "shell", "1c35c4412082", json!(["sh"]), 1561218, "2025-06-17T14:41:01Z"),
+            container(
+                "117497ca101c",
+                "web",
+                "2622e6cca7eb",
+                entrypoint,
+                1561252,
+                "2025-06-17T14:41:02Z",
+            ),
+            container(
+                "ca8b6e6a1796",
+                "shell",
+                "1c35c4412082",
+                json!(["sh"]),
+                1561218,
+                "2025-06-17T14:41:01Z",
+            ),
         ]
         .into_iter()
         .map(|value| serde_json::from_value(value).unwrap())
@@ -39,7 +53,11 @@ fn view() -> NodeView {
 fn docker_ps_prints_the_table_of_the_notes() {
     let now = "2025-06-17T14:42:10Z".parse().unwrap();
     let view = view();
-    let lines: Vec<PsLine> = view.entries().iter().map(|entry| PsLine::new(entry, true, now)).collect();
+    let lines: Vec<PsLine> = view
+        .entries()
+        .iter()
+        .map(|entry| PsLine::new(entry, true, now))
+        .collect();
     let expected = "\
 CONTAINER ID        IMAGE                                               COMMAND                  CREATED              STATUS              PORTS               NAMES
 117497ca101c        2622e6cca7eb                                        \"/docker-entrypoint.…\"   About a minute ago   Up About a minute                       k8s_web_no-share-process-ns-test_default_94884606-ea15-4038-9fa0-0e3b11ca4f31_0
@@ -54,8 +72,14 @@ fn docker_inspect_has_the_pid_where_grep_finds_it_in_the_notes() {
     let view = view();
     let inspect = Inspect::new(&view.find("ca8b6e6a1796").unwrap());
     let text = pretty(&[inspect]);
-    assert!(text.lines().any(|line| line == "            \"Pid\": 1561218,"), "{text}");
-    assert_eq!(view.find("nope").unwrap_err().to_string(), "Error: No such object: nope");
+    assert!(
+        text.lines().any(|line| line == "            \"Pid\": 1561218,"),
+        "{text}"
+    );
+    assert_eq!(
+        view.find("nope").unwrap_err().to_string(),
+        "Error: No such object: nope"
+    );
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! The command line of `podsim`.
+
+use crate::commands::{
+    apply, attach, completion, create, delete, describe, exec, get, image, inspect, logs, namespaces, node, ps, run,
+    version, wait,
+};
+use crate::context::{Context, GlobalArgs, Target};
+use crate::terminal::{Stream, Terminal};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::sync::Arc;
+
+/// Runs Kubernetes Pods on this machine: no root, no container engine, no cluster
+///
+/// Containers are WebAssembly programs on a small virtual Linux kernel inside this process. Begin with
+/// `podsim run pod.yaml`, and from a second terminal `podsim get pods` and `podsim exec -it POD -- sh`.
+#[derive(Parser, Debug)]
+#[command(
+    name = "podsim",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    /// The running node that is meant, if there are several (or PODSIM_NODE)
+    #[arg(long, global = true, value_name = "NAME")]
+    node: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(run::RunArgs),
+    Get(get::GetArgs),
+    Describe(describe::DescribeArgs),
+    Exec(exec::ExecArgs),
+    Attach(attach::AttachArgs),
+    Logs(logs::LogsArgs),
+    Delete(delete::DeleteArgs),
+    Apply(apply::ApplyArgs),
+    Create(create::CreateArgs),
+    Wait(wait::WaitArgs),
+    Ps(ps::PsArgs),
+    Inspect(inspect::InspectArgs),
+    #[command(visible_alias = "ns")]
+    Namespaces(namespaces::NamespacesArgs),
+    Node(node::NodeArgs),
+    Image(image::ImageArgs),
+    Completion(completion::CompletionArgs),
+    Version(version::VersionArgs),
+}
+
+impl Cli {
+    /// Whether a node runs in this process: then it needs all threads, a client needs one.
+    pub(crate) fn runs_a_node(&self) -> bool {
+        matches!(self.command, Command::Run(_))
+    }
+
+    /// Does it.
+    pub(crate) async fn run(&self, terminal: Arc<dyn Terminal>) -> Result<i32> {
+        let node = self
+            .node
+            .clone()
+            .or_else(|| terminal.env("PODSIM_NODE").filter(|name| !name.is_empty()));
+        let context = &Context::new(terminal, Target::Running(node), &self.global);
+        match &self.command {
+            Command::Run(args) => run::run(context, args).await,
+            Command::Get(args) => get::run(context, args).await,
+            Command::Describe(args) => describe::run(context, args).await,
+            Command::Exec(args) => exec::run(context, args).await,
+            Command::Attach(args) => attach::run(context, args).await,
+            Command::Logs(args) => logs::run(context, args).await,
+            Command::Delete(args) => delete::run(context, args).await,
+            Command::Apply(args) => apply::run(context, args).await,
+            Command::Create(args) => create::run(context, args).await,
+            Command::Wait(args) => wait::run(context, args).await,
+            Command::Ps(args) => ps::run(context, args).await,
+            Command::Inspect(args) => inspect::run(context, args).await,
+            Command::Namespaces(args) => namespaces::run(context, args).await,
+            Command::Node(args) => node::run(context, args).await,
+            Command::Image(args) => image::run(context, args).await,
+            Command::Completion(args) => completion::run(context, args).await,
+            Command::Version(args) => version::run(context, args).await,
+        }
+    }
+}
+
+/// Prints clap's help or complaint and gives the exit code.
+pub(crate) async fn complain(error: &clap::Error, terminal: &dyn Terminal) -> i32 {
+    let stream = if error.use_stderr() {
+        Stream::Stderr
+    } else {
+        Stream::Stdout
+    };
+    let text = error.render();
+    let text = if terminal.is_tty(stream) {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    // Nobody listens: the exit code says it.
+    let _ = terminal.write(stream, text.as_bytes()).await;
+    error.exit_code()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! `podsim node`: the node itself.
+
+use crate::client::{Body, Query};
+use crate::cluster::Registry;
+use crate::context::Context;
+use crate::remote::{self, Streams};
+use crate::terminal::Stream;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+/// Look at the node itself: a shell on it, its connection to the API server
+#[derive(Args, Debug)]
+pub(crate) struct NodeArgs {
+    #[command(subcommand)]
+    command: NodeCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum NodeCommand {
+    /// A shell in the node's own namespaces: ps shows every process; kubectl, docker ps and crictl work
+    Shell(ShellArgs),
+    /// Cut the node off from the API server: its Pods become Unknown
+    Partition,
+    /// Connect the node with the API server again
+    Heal,
+    /// List the nodes that run
+    Ls,
+    /// Stop a node: its Pods end gracefully
+    Stop,
+}
+
+#[derive(Args, Debug)]
+struct ShellArgs {
+    /// A command to run in place of the shell; put `--` before it
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+pub(crate) async fn run(context: &Context, args: &NodeArgs) -> Result<i32> {
+    match &args.command {
+        NodeCommand::Shell(args) => shell(context, &args.command).await,
+        NodeCommand::Partition => partition(context, true).await,
+        NodeCommand::Heal => partition(context, false).await,
+        NodeCommand::Ls => list(context).await,
+        NodeCommand::Stop => {
+            let client = context.client()?;
+            client.json::<Value>("POST", "/podsim/v1/shutdown", Body::None).await?;
+            context
+                .printer
+                .talk(format!("node {:?} is stopping", client.endpoint().name))
+                .await?;
+            Ok(0)
+        }
+    }
+}
+
+async fn shell(context: &Context, command: &[String]) -> Result<i32> {
+    let client = context.client()?;
+    let streams = Streams {
+        stdin: true,
+        tty: context.terminal.is_tty(Stream::Stdin) && context.terminal.is_tty(Stream::Stdout),
+    };
+    let mut query = Query::default();
+    for word in command {
+        query.add("command", word);
+    }
+    streams.query(context.terminal.as_ref(), &mut query);
+    let connection = client.connect(&format!("/podsim/v1/exec{}", query.text())).await?;
+    remote::run(context, connection, streams).await
+}
+
+async fn partition(context: &Context, partitioned: bool) -> Result<i32> {
+    let client = context.client()?;
+    let body = json!({"partitioned": partitioned});
+    client
+        .json::<Value>("PUT", "/podsim/v1/partition", Body::Json(&body))
+        .await?;
+    let words = if partitioned {
+        "is cut off from the API server"
+    } else {
+        "is connected with the API server"
+    };
+    context
+        .printer
+        .line(format!("node {:?} {words}", client.endpoint().name))
+        .await?;
+    Ok(0)
+}
+
+async fn list(context: &Context) -> Result<i32> {
+    let mut rows = vec![["NAME", "ADDRESS", "PID"].map(str::to_owned).to_vec()];
+    for node in Registry::open()?.running()? {
+        rows.push(vec![node.name, node.address.to_string(), node.pid.to_string()]);
+    }
+    if rows.len() == 1 {
+        context.printer.talk("No podsim node is running.").await?;
+    } else {
+        context.printer.table(&rows).await?;
+    }
+    Ok(0)
+}

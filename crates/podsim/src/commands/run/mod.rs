@@ -1,0 +1,202 @@
+//! `podsim run`: Pods from files, on a node of their own or on a running one.
+//!
+//! * [`follow`]: the life of one Pod: its logs, what keeps it from running, its end.
+//! * [`detach`]: `-d`, the node in the background.
+
+mod detach;
+mod follow;
+
+use crate::client::{Client, is_not_found, while_doing};
+use crate::context::{Context, Target};
+use crate::errors::{Failure, report};
+use crate::local::LocalNode;
+use crate::manifests;
+use anyhow::Result;
+use clap::Args;
+use follow::{Follower, Identity};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use podsim_store::kinds;
+use podsim_store::manifest::Document;
+use std::path::PathBuf;
+
+/// Run the Pods in manifest files: create them, follow their logs, and exit as they do
+///
+/// Starts a node in this process; other terminals reach it (`podsim get pods`, `podsim exec …`). Ctrl-C deletes the Pods gracefully,
+/// a second Ctrl-C at once. The exit code is 0 if all Pods succeeded or were deleted, else that of the failed container.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Leave the node running in the background
+    #[arg(short, long)]
+    detach: bool,
+    /// The node's name, addresses, interfaces and Pod range
+    #[arg(long, value_name = "FILE")]
+    node_config: Option<PathBuf>,
+    /// Manifests, YAML or JSON (- is the input)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// The background process itself: it tells its parent what came of it.
+    #[arg(long, hide = true)]
+    background: bool,
+}
+
+/// A manifest and the file that it is from.
+pub(crate) struct Source {
+    pub(crate) file: String,
+    pub(crate) document: Document,
+}
+
+pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
+    if args.background {
+        return detach::background(context, args).await;
+    }
+    // All complaints about the files come before anything is started.
+    let sources = read(context, args).await?;
+    if let Target::Running(Some(_)) = &context.target {
+        if args.node_config.is_some() {
+            let message = "error: --node-config is for a new node; the one that --node names runs already";
+            return Err(Failure::new(message).into());
+        }
+        let client = context.client()?;
+        let pods = create(context, &client, &sources).await?;
+        return if args.detach {
+            Ok(0)
+        } else {
+            follow_all(context, &client, &sources, pods).await
+        };
+    }
+    if args.detach {
+        return detach::spawn(context, args).await;
+    }
+    let node = LocalNode::start(args.node_config.as_deref()).await?;
+    let context = Context {
+        target: Target::Known(node.endpoint().clone()),
+        ..context.clone()
+    };
+    let result = async {
+        let client = context.client()?;
+        let pods = create(&context, &client, &sources).await?;
+        tokio::select! {
+            code = follow_all(&context, &client, &sources, pods) => code,
+            // `podsim node stop` in another terminal.
+            () = node.shutdown_requested() => Ok(0),
+        }
+    }
+    .await;
+    node.shutdown().await;
+    result
+}
+
+async fn read(context: &Context, args: &RunArgs) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for file in &args.files {
+        let documents = manifests::read_checked(context, file).await?;
+        sources.extend(documents.into_iter().map(|document| Source {
+            file: file.clone(),
+            document,
+        }));
+    }
+    // What Pods may refer to comes first.
+    sources.sort_by_key(|source| match source.document.kind() {
+        kind if *kind == kinds::NAMESPACE => 0,
+        kind if *kind == kinds::POD => 2,
+        _ => 1,
+    });
+    Ok(sources)
+}
+
+/// Creates the objects and gives the Pods among them. If one is refused, those that were created are removed again.
+async fn create(context: &Context, client: &Client, sources: &[Source]) -> Result<Vec<Identity>> {
+    let (mut created, mut pods) = (Vec::new(), Vec::new());
+    for (index, source) in sources.iter().enumerate() {
+        let kind = source.document.kind();
+        let namespace = source.document.namespace().unwrap_or(&context.namespace).to_owned();
+        match client.create(kind, &namespace, source.document.value()).await {
+            Ok(object) => {
+                let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+                context
+                    .printer
+                    .talk(format!("{}/{} created", kind.singular, text("name")))
+                    .await?;
+                created.push((kind, namespace.clone(), text("name")));
+                if *kind == kinds::POD {
+                    let version = text("resourceVersion");
+                    pods.push(Identity {
+                        namespace,
+                        name: text("name"),
+                        uid: text("uid"),
+                        version,
+                        source: index,
+                    });
+                }
+            }
+            Err(error) => {
+                for (kind, namespace, name) in created.iter().rev() {
+                    match client.delete(kind, namespace, name, Some(0)).await {
+                        Err(error) if !is_not_found(&error) => context.printer.talk(report(&error).0).await?,
+                        _ => {}
+                    }
+                }
+                return Err(while_doing(error, format!("error when creating \"{}\"", source.file)));
+            }
+        }
+    }
+    Ok(pods)
+}
+
+/// Follows all Pods to their end. Ctrl-C deletes them.
+async fn follow_all(context: &Context, client: &Client, sources: &[Source], pods: Vec<Identity>) -> Result<i32> {
+    if pods.is_empty() {
+        context
+            .printer
+            .talk("There is no Pod in it; the node runs until Ctrl-C.")
+            .await?;
+        context.terminal.interrupted().await;
+        return Ok(0);
+    }
+    let several = pods.len() > 1;
+    let followers: Vec<Follower<'_>> = pods
+        .iter()
+        .enumerate()
+        .map(|(index, pod)| Follower::new(context, client, sources.get(pod.source), pod, several, index))
+        .collect();
+    let ends = followers
+        .iter()
+        .map(Follower::run)
+        .collect::<FuturesUnordered<_>>()
+        .collect::<Vec<_>>();
+    let interrupts = async {
+        context.terminal.interrupted().await;
+        let names: Vec<String> = pods.iter().map(|pod| format!("pod/{}", pod.name)).collect();
+        let talk = format!("\nDeleting {}; Ctrl-C again kills at once", names.join(", "));
+        context.printer.talk(talk).await?;
+        delete(client, &pods, None).await?;
+        context.terminal.interrupted().await;
+        delete(client, &pods, Some(0)).await?;
+        // The followers see the end.
+        std::future::pending::<Result<Vec<Result<i32>>>>().await
+    };
+    let ends = tokio::select! {
+        ends = ends => ends,
+        error = interrupts => error?,
+    };
+    // The first failure by message, then the first exit code that is not 0.
+    let mut code = 0;
+    for end in ends {
+        let end = end?;
+        if code == 0 {
+            code = end;
+        }
+    }
+    Ok(code)
+}
+
+async fn delete(client: &Client, pods: &[Identity], grace: Option<i64>) -> Result<()> {
+    for pod in pods {
+        match client.delete(&kinds::POD, &pod.namespace, &pod.name, grace).await {
+            Err(error) if !is_not_found(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
