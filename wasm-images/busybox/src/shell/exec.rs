@@ -202,13 +202,13 @@ impl Shell {
     pub(crate) fn call_function(&mut self, body: &Node, arguments: Vec<String>) -> Status {
         let positional = std::mem::replace(&mut self.positional, arguments);
         let loops = std::mem::take(&mut self.loop_depth);
-        let getopts = std::mem::take(&mut self.getopts_at);
+        let getopts = std::mem::replace(&mut self.getopts, (1, 0));
         self.vars.push_scope();
         self.function_depth += 1;
         let result = self.run(body, false);
         self.function_depth -= 1;
         self.vars.pop_scope();
-        self.getopts_at = getopts;
+        self.getopts = getopts;
         self.loop_depth = loops;
         self.positional = positional;
         match result {
@@ -219,7 +219,7 @@ impl Shell {
 
     /// `eval`, traps, `-c`: runs the commands of a text.
     pub(crate) fn evaluate(&mut self, script: &str, tail: bool) -> Status {
-        let mut text = Text::whole(script.to_owned(), 0);
+        let mut text = Text::whole(script.to_owned(), self.line);
         self.run_text(&mut text, tail)
     }
 
@@ -227,7 +227,13 @@ impl Shell {
     pub(crate) fn run_text(&mut self, text: &mut Text, tail: bool) -> Status {
         let mut status = 0;
         loop {
-            match text.next_command(&self.aliases, self.bash) {
+            let start = text.pos;
+            let parsed = text.next_command(&self.aliases, self.bash);
+            if self.has(Opt::Verbose) {
+                let lines = text.text.get(start..text.pos).unwrap_or("").to_owned();
+                self.warn(&lines);
+            }
+            match parsed {
                 Ok(None) => return Ok(status),
                 Ok(Some(node)) => {
                     // Blank lines are no commands.
@@ -294,7 +300,7 @@ fn loop_flow(flow: Flow) -> Result<bool, Flow> {
 /// A word as `set -x` shows it: quoted where it would not read back as one word.
 fn trace_quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,+%@^]".contains(c) || !c.is_ascii();
-    if !text.is_empty() && text.chars().all(plain) && !super::parser::KEYWORDS.contains(&text) && text != "in" {
+    if text.chars().all(plain) && !super::parser::KEYWORDS.contains(&text) && text != "in" {
         return text.to_owned();
     }
     super::text::single_quoted(text)

@@ -88,13 +88,14 @@ impl Fields {
         self.done.extend(self.current.take());
     }
 
-    /// Between two elements of `$@`. Where nothing is split they are joined by a blank.
+    /// Between two elements of `$@`. Where nothing is split they are joined as `"$*"` is.
     pub(crate) fn next_element(&mut self) {
         if self.split {
             self.finish_current();
             self.after_blank = false;
         } else {
-            self.literal(" ");
+            let joiner = self.joiner();
+            self.literal(&joiner);
         }
     }
 

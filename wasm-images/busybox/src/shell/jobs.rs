@@ -72,7 +72,8 @@ impl Job {
         } else {
             Some(status)
         };
-        self.changed = true;
+        // That it goes on is what the user asked for.
+        self.changed |= status != WaitStatus::Continued;
         true
     }
 

@@ -96,6 +96,15 @@ pub(crate) struct PendingHereDoc {
     pub(crate) quoted: bool,
 }
 
+/// An alias that was expanded.
+struct Expanded {
+    name: String,
+    /// Where its text ends.
+    end: usize,
+    /// It ends in a blank.
+    blank: bool,
+}
+
 /// The longest first, so that the first that fits is the one.
 const OPERATORS: [&str; 20] = [
     "<<-", "&&", "||", ";;", ";&", "<<", "<&", ">&", ">>", "<>", ">|", "&>", "&", "|", ";", "<", ">", "(", ")", "\n",
@@ -112,10 +121,11 @@ pub(crate) struct Parser<'a> {
     /// The line that the last token begins on.
     pub(crate) token_line: u32,
     pub(crate) heredocs: Vec<PendingHereDoc>,
-    /// Aliases whose text is being read, and where that ends.
-    active_aliases: Vec<(String, usize)>,
-    /// The last alias ended in a blank: the next word may be one too.
-    pub(crate) alias_next: bool,
+    /// The aliases that were expanded in this command.
+    expanded: Vec<Expanded>,
+    /// Where the last two tokens began and ended.
+    last_token: (usize, usize),
+    previous_end: usize,
     /// The last command was ended by `;` or `&`.
     pub(crate) separated: bool,
     depth: u32,
@@ -132,8 +142,9 @@ impl<'a> Parser<'a> {
             token: None,
             token_line: 0,
             heredocs: Vec::new(),
-            active_aliases: Vec::new(),
-            alias_next: false,
+            expanded: Vec::new(),
+            last_token: (0, 0),
+            previous_end: 0,
             separated: false,
             depth: 0,
             second_looks: MAX_SECOND_LOOKS,
@@ -216,21 +227,35 @@ impl<'a> Parser<'a> {
     /// Puts an alias' text where its name was. `false` if it is not an alias or is being expanded already.
     pub(crate) fn expand_alias(&mut self, name: &str) -> bool {
         let pos = self.source.pos;
-        // The name has just been read: it came from an alias if it lies before that one's end.
-        self.active_aliases.retain(|(_, end)| *end >= pos);
         let Some(value) = self.aliases.get(name) else {
             return false;
         };
-        if self.active_aliases.iter().any(|(active, _)| active == name) {
+        // The name has just been read: it came from an alias if it lies before that one's end.
+        if self.expanded.iter().any(|alias| alias.name == name && alias.end >= pos) {
             return false;
         }
         self.source.text.insert_str(pos, value);
-        for (_, end) in &mut self.active_aliases {
-            *end += value.len();
+        for alias in &mut self.expanded {
+            if alias.end >= pos {
+                alias.end += value.len();
+            }
         }
-        self.active_aliases.push((name.to_owned(), pos + value.len()));
-        self.alias_next = value.ends_with([' ', '\t']);
+        self.expanded.push(Expanded {
+            name: name.to_owned(),
+            end: pos + value.len(),
+            blank: value.ends_with([' ', '\t']),
+        });
         true
+    }
+
+    /// Whether an alias that ends in a blank ended before the token that is looked at: then it may be an alias too.
+    pub(crate) fn after_blank_alias(&mut self) -> PResult<bool> {
+        self.look()?;
+        let between = self.previous_end..=self.last_token.0;
+        Ok(self
+            .expanded
+            .iter()
+            .any(|alias| alias.blank && between.contains(&alias.end)))
     }
 
     /// The next token, without taking it.
@@ -255,6 +280,15 @@ impl<'a> Parser<'a> {
     }
 
     fn scan(&mut self) -> PResult<Token> {
+        self.previous_end = self.last_token.1;
+        self.skip_blanks()?;
+        let start = self.source.pos;
+        let token = self.scan_token()?;
+        self.last_token = (start, self.source.pos);
+        Ok(token)
+    }
+
+    fn skip_blanks(&mut self) -> PResult<()> {
         loop {
             match self.peek()? {
                 Some(b' ' | b'\t') => {
@@ -265,9 +299,12 @@ impl<'a> Parser<'a> {
                         self.bump();
                     }
                 }
-                _ => break,
+                _ => return Ok(()),
             }
         }
+    }
+
+    fn scan_token(&mut self) -> PResult<Token> {
         self.token_line = self.source.line;
         let Some(first) = self.peek()? else {
             self.read_heredocs()?;

@@ -267,7 +267,11 @@ impl Editor {
             let length = prefix.len();
             self.line.splice(found.start..self.cursor, prefix);
             self.cursor = found.start + length;
-            self.tabs = 0;
+            // The next tab shows what there is.
+            self.tabs = 1;
+            if found.candidates.len() > 1 {
+                self.screen.out.push('\x07');
+            }
         } else if found.candidates.len() > 1 && self.tabs > 1 {
             let list = complete::columns(&found.candidates, self.screen.columns);
             self.screen.below(&list);

@@ -59,15 +59,13 @@ impl Options {
 
     /// `$-`.
     pub(crate) fn letters(self) -> String {
-        let mut letters: String = OPTIONS
+        // ash builds it from the end of its table.
+        OPTIONS
             .iter()
-            .filter(|(option, letter, _)| *letter != ' ' && self.has(*option) && *option != Opt::Command)
+            .rev()
+            .filter(|(option, letter, _)| *letter != ' ' && self.has(*option))
             .map(|o| o.1)
-            .collect();
-        if self.has(Opt::Command) {
-            letters.insert(0, 'c');
-        }
-        letters
+            .collect()
     }
 
     pub(crate) fn by_letter(letter: char) -> Option<Opt> {

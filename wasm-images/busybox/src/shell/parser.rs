@@ -387,8 +387,7 @@ impl Parser<'_> {
                     command.words.push(word);
                     if brackets {
                         self.bracket_words(&mut command)?;
-                    } else if self.alias_next {
-                        self.alias_next = false;
+                    } else if !self.aliases.is_empty() && self.after_blank_alias()? {
                         self.expand_command_alias()?;
                     }
                 }

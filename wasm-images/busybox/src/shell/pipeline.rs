@@ -113,7 +113,7 @@ impl Shell {
                 }) => {
                     let plan = match self.plan_redirects(&command.redirects) {
                         Ok(plan) => plan,
-                        Err(Failed::Reported) => return Ok(Stage::Done(1)),
+                        Err(Failed::Reported | Failed::Message(_)) => return Ok(Stage::Done(1)),
                         Err(Failed::Flow(flow)) => return Err(flow),
                     };
                     actions.extend(plan.actions());
@@ -232,7 +232,7 @@ impl Shell {
         {
             let plan = match self.plan_redirects(&command.redirects) {
                 Ok(plan) => plan,
-                Err(Failed::Reported) => {
+                Err(Failed::Reported | Failed::Message(_)) => {
                     return Ok(Job {
                         inline_status: Some(0),
                         ..Job::default()
@@ -271,7 +271,6 @@ impl Shell {
         let (status, mut out) = self.substitution_output(body)?;
         self.line = line;
         self.substitution_status = Some(status);
-        self.status = status;
         while out.last() == Some(&b'\n') {
             out.pop();
         }
@@ -307,7 +306,7 @@ impl Shell {
                 }) => {
                     let plan = match self.plan_redirects(&command.redirects) {
                         Ok(plan) => plan,
-                        Err(Failed::Reported) => return Ok((1, Vec::new())),
+                        Err(Failed::Reported | Failed::Message(_)) => return Ok((1, Vec::new())),
                         Err(Failed::Flow(flow)) => return Err(flow),
                     };
                     let (read, write) = self.high_pipe()?;

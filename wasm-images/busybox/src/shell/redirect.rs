@@ -115,6 +115,8 @@ impl Saved {
 
 /// Why a redirection was not made.
 pub(crate) enum Failed {
+    /// This is to be reported; only within this file.
+    Message(String),
     /// It was reported; the command fails with status 1.
     Reported,
     /// The expansion of its word did not end well.
@@ -132,9 +134,20 @@ impl Shell {
     pub(crate) fn plan_redirects(&mut self, redirects: &[Redirect]) -> Result<Plan, Failed> {
         let mut plan = Plan::default();
         for redirect in redirects {
-            if let Err(failed) = self.plan_redirect(redirect, redirects.len() > 1, &mut plan) {
-                plan.close();
-                return Err(failed);
+            match self.plan_redirect(redirect, redirects.len() > 1, &mut plan) {
+                Ok(()) => {}
+                Err(Failed::Message(message)) => {
+                    // An earlier `2>file` of the same command holds for the message, too.
+                    if let Ok(saved) = plan.apply(true) {
+                        self.complain(&message);
+                        saved.restore();
+                    }
+                    return Err(Failed::Reported);
+                }
+                Err(failed) => {
+                    plan.close();
+                    return Err(failed);
+                }
             }
         }
         Ok(plan)
@@ -190,10 +203,11 @@ impl Shell {
                 }
                 Ok(())
             }
-            Err(errno) => {
-                self.complain_open(&path, errno, flags.contains(OpenFlags::CREAT));
-                Err(Failed::Reported)
-            }
+            Err(errno) => Err(Failed::Message(self.open_message(
+                &path,
+                errno,
+                flags.contains(OpenFlags::CREAT),
+            ))),
         }
     }
 
@@ -201,16 +215,15 @@ impl Shell {
         sys::fstatat(Fd::CWD, path, true).is_ok_and(|stat| stat.file_type != sys::FileType::Regular)
     }
 
-    fn complain_open(&mut self, path: &str, errno: Errno, create: bool) {
-        let message = match errno {
+    fn open_message(&self, path: &str, errno: Errno, create: bool) -> String {
+        match errno {
             Errno::EEXIST if self.bash => format!("{path}: cannot overwrite existing file"),
             _ if self.bash => format!("{path}: {errno}"),
             Errno::ENOENT | Errno::ENOTDIR if create => format!("can't create {path}: nonexistent directory"),
             _ if create => format!("can't create {path}: {errno}"),
             Errno::ENOENT | Errno::ENOTDIR => format!("can't open {path}: no such file"),
             _ => format!("can't open {path}: {errno}"),
-        };
-        self.complain(&message);
+        }
     }
 
     fn plan_copy(&mut self, text: &str, to: Fd, plan: &mut Plan) -> Result<(), Failed> {
@@ -228,8 +241,7 @@ impl Shell {
             None => sys::get_cloexec(from).is_ok(),
         };
         if !open {
-            self.complain(&format!("{from}: {}", Errno::EBADF, from = from.0));
-            return Err(Failed::Reported);
+            return Err(Failed::Message(format!("{}: {}", from.0, Errno::EBADF)));
         }
         plan.0.push(Change::Copy { from, to });
         Ok(())
@@ -243,8 +255,7 @@ impl Shell {
         let (read, write) = match made {
             Ok(pipe) => pipe,
             Err(errno) => {
-                self.complain(&format!("can't create pipe: {errno}"));
-                return Err(Failed::Reported);
+                return Err(Failed::Message(format!("can't create pipe: {errno}")));
             }
         };
         let written = if bytes.len() <= PIPE_CAPACITY {
@@ -256,8 +267,7 @@ impl Shell {
         let _ = sys::close(write);
         if let Err(errno) = written {
             let _ = sys::close(read);
-            self.complain(&format!("here-document: {errno}"));
-            return Err(Failed::Reported);
+            return Err(Failed::Message(format!("here-document: {errno}")));
         }
         Ok(read)
     }
@@ -273,7 +283,7 @@ impl Shell {
         }
         let plan = match self.plan_redirects(redirects) {
             Ok(plan) => plan,
-            Err(Failed::Reported) => return Ok(1),
+            Err(Failed::Reported | Failed::Message(_)) => return Ok(1),
             Err(Failed::Flow(flow)) => return Err(flow),
         };
         let saved = match plan.apply(true) {

@@ -26,6 +26,8 @@ pub(crate) struct Shell {
     pub(crate) status: i32,
     /// `$!`.
     pub(crate) last_background: Option<Pid>,
+    /// The logical working directory, once it is known.
+    pub(crate) directory: Option<String>,
     /// `$$`: the process id of the shell that the user started, asked for when it is first needed.
     pub(crate) shell_pid: Option<Pid>,
     pub(crate) jobs: Jobs,
@@ -54,8 +56,8 @@ pub(crate) struct Shell {
     pub(crate) out: Vec<u8>,
     /// Where commands were found, with how often (`hash`).
     pub(crate) hashed: BTreeMap<String, (String, u32)>,
-    /// The position of `getopts` within a group of letters.
-    pub(crate) getopts_at: usize,
+    /// Where `getopts` is: the index of the next word, and the byte within the group of letters before it (0: none).
+    pub(crate) getopts: (usize, usize),
     /// A copy of the process that only runs a part of a script.
     pub(crate) subshell: bool,
     /// The terminal of an interactive shell with job control.
@@ -85,6 +87,7 @@ impl Shell {
             positional: Vec::new(),
             status: 0,
             last_background: None,
+            directory: None,
             shell_pid: None,
             jobs: Jobs::default(),
             traps: Traps::default(),
@@ -101,7 +104,7 @@ impl Shell {
             capture: None,
             out: Vec::new(),
             hashed: BTreeMap::new(),
-            getopts_at: 0,
+            getopts: (1, 0),
             subshell: false,
             tty: None,
             group: None,
@@ -209,7 +212,7 @@ impl Shell {
     pub(crate) fn set_var(&mut self, name: &str, value: String) -> Result<(), Flow> {
         match name {
             "PATH" => self.hashed.clear(),
-            "OPTIND" => self.getopts_at = 0,
+            "OPTIND" => self.getopts = (value.parse().ok().filter(|i| *i > 0).unwrap_or(1), 0),
             "RANDOM" => self.random = value.parse().ok(),
             _ => {}
         }

@@ -134,7 +134,7 @@ impl Shell {
             let plan = match self.plan_redirects(&command.redirects) {
                 Ok(plan) => plan,
                 // A special builtin's failed redirection ends a script.
-                Err(Failed::Reported) => return Err(Flow::Error(1)),
+                Err(Failed::Reported | Failed::Message(_)) => return Err(Flow::Error(1)),
                 Err(Failed::Flow(flow)) => return Err(flow),
             };
             let saved = match plan.apply(true) {
@@ -194,7 +194,7 @@ impl Shell {
         }
         let plan = match self.plan_redirects(&command.redirects) {
             Ok(plan) => plan,
-            Err(Failed::Reported) => return Err(Flow::Error(1)),
+            Err(Failed::Reported | Failed::Message(_)) => return Err(Flow::Error(1)),
             Err(Failed::Flow(flow)) => return Err(flow),
         };
         if let Err(errno) = plan.apply(false) {
@@ -229,7 +229,7 @@ impl Shell {
         let environment = self.environment_with(assigned);
         let plan = match self.plan_redirects(&command.redirects) {
             Ok(plan) => plan,
-            Err(Failed::Reported) => return Ok(1),
+            Err(Failed::Reported | Failed::Message(_)) => return Ok(1),
             Err(Failed::Flow(flow)) => return Err(flow),
         };
         if tail

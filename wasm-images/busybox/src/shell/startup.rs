@@ -218,6 +218,7 @@ impl Shell {
             if !keep {
                 let _ = self.vars.set("PWD", cwd);
             }
+            self.directory = self.vars.get("PWD").map(str::to_owned);
             self.vars.export("PWD", true);
         }
     }
@@ -297,8 +298,7 @@ impl Shell {
             Ok(()) => self.shield_job_control(),
             Err(_) => {
                 self.options.set(Opt::Monitor, false);
-                let arg0 = self.arg0.clone();
-                self.warn(&format!("{arg0}: can't access tty; job control turned off\n"));
+                self.complain("can't access tty; job control turned off");
             }
         }
     }

@@ -42,7 +42,8 @@ codec_struct! {
         function_depth: u32,
         loop_depth: u32,
         depth: u32,
-        getopts_at: u32,
+        getopts: (u32, u32),
+        directory: Option<String>,
         random: Option<u32>,
         traps: BTreeMap<u8, String>,
     }
@@ -77,7 +78,8 @@ impl Shell {
             function_depth: self.function_depth + self.source_depth,
             loop_depth: self.loop_depth,
             depth: self.depth,
-            getopts_at: u32::try_from(self.getopts_at).unwrap_or(0),
+            getopts: (self.getopts.0 as u32, self.getopts.1 as u32),
+            directory: self.directory.clone(),
             random: self.random,
             traps: self.traps.actions.clone(),
         }
@@ -151,7 +153,8 @@ pub(crate) fn take_over(argv: &[String]) -> Option<(Shell, Node)> {
     shell.function_depth = state.function_depth;
     shell.loop_depth = state.loop_depth;
     shell.depth = state.depth;
-    shell.getopts_at = state.getopts_at as usize;
+    shell.getopts = (state.getopts.0 as usize, state.getopts.1 as usize);
+    shell.directory = state.directory;
     shell.random = state.random;
     shell.subshell = true;
     if state.function_depth > 0 {

@@ -293,7 +293,7 @@ impl Parser<'_> {
             };
         }
         let Some(name) = self.parameter_name(true)? else {
-            return self.error(bad);
+            return self.bad_substitution(quoted);
         };
         let op = self.param_op(quoted)?;
         Ok(Part::Param { name, op })
@@ -314,7 +314,9 @@ impl Parser<'_> {
             self.eat(b'}')?;
             return Ok(ParamOp::Slice { offset, length });
         }
-        self.bump();
+        if b"}-=?+#%/".contains(&byte) {
+            self.bump();
+        }
         Ok(match byte {
             b'}' => ParamOp::Plain {},
             b'-' => ParamOp::Default {
@@ -358,8 +360,14 @@ impl Parser<'_> {
                 };
                 ParamOp::Replace { all, pattern, with }
             }
-            _ => return self.error("bad substitution"),
+            _ => return self.bad_substitution(quoted),
         })
+    }
+
+    /// What cannot be in braces is read to their end all the same: a missing quote or brace is the better complaint.
+    fn bad_substitution<T>(&mut self, quoted: bool) -> PResult<T> {
+        self.parts(Stop::Brace { quoted })?;
+        self.error("bad substitution")
     }
 
     fn closing_brace(&mut self) -> PResult<Word> {

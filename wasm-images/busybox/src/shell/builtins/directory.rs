@@ -78,11 +78,11 @@ pub(super) fn pwd(shell: &mut Shell, words: &[String]) -> Status {
 }
 
 impl Shell {
-    /// The logical working directory: `PWD`, or the kernel's answer.
+    /// The logical working directory, or the kernel's answer.
     pub(crate) fn working_directory(&self) -> Result<String, Errno> {
-        match self.vars.get("PWD") {
-            Some(path) if path.starts_with('/') => Ok(path.to_owned()),
-            _ => sys::getcwd(),
+        match &self.directory {
+            Some(path) => Ok(path.clone()),
+            None => sys::getcwd(),
         }
     }
 
@@ -97,6 +97,7 @@ impl Shell {
             new
         };
         // Only a read-only variable fails, and the directory has changed all the same.
+        self.directory = Some(new.clone());
         let _: Result<(), Flow> = self
             .set_var("OLDPWD", old)
             .and_then(|()| self.set_var("PWD", new.clone()));

@@ -64,7 +64,7 @@ pub(super) fn set(shell: &mut Shell, words: &[String]) -> Status {
     }
     if replace || !rest.is_empty() {
         shell.positional = rest.to_vec();
-        shell.getopts_at = 0;
+        shell.getopts = (1, 0);
     }
     Ok(0)
 }

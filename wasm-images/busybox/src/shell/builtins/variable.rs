@@ -76,6 +76,9 @@ pub(super) fn unset(shell: &mut Shell, words: &[String]) -> Status {
             shell.functions.remove(name);
             continue;
         }
+        if !is_name(name) && !shell.bash {
+            return Err(shell.fatal(&format!("{name}: bad variable name")));
+        }
         if shell.vars.unset(name).is_err() {
             return Err(shell.fatal(&format!("{name}: is read only")));
         }
@@ -128,7 +131,7 @@ pub(super) fn shift(shell: &mut Shell, words: &[String]) -> Status {
         return Ok(1);
     }
     shell.positional.drain(..n);
-    shell.getopts_at = 0;
+    shell.getopts.1 = 0;
     Ok(0)
 }
 
@@ -144,13 +147,7 @@ pub(super) fn getopts(shell: &mut Shell, words: &[String]) -> Status {
         _ => shell.positional.clone(),
     };
     let silent = spec.starts_with(':');
-    let mut index = shell
-        .vars
-        .get("OPTIND")
-        .and_then(|v| v.parse::<usize>().ok())
-        .filter(|i| *i > 0)
-        .unwrap_or(1);
-    let mut at = shell.getopts_at;
+    let (mut index, mut at) = shell.getopts;
     if at == 0 || word_before(&arguments, index).get(at..).is_none_or(str::is_empty) {
         let word = arguments.get(index - 1).map_or("", String::as_str);
         if word.len() < 2 || !word.starts_with('-') || word == "--" {
@@ -223,7 +220,7 @@ fn word_before(arguments: &[String], index: usize) -> &str {
 
 fn finish(shell: &mut Shell, index: usize, at: usize) -> Result<(), Flow> {
     shell.set_var("OPTIND", index.to_string())?;
-    shell.getopts_at = at;
+    shell.getopts.1 = at;
     Ok(())
 }
 
