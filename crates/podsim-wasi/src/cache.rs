@@ -19,6 +19,8 @@ const WASI_ENOSYS: i32 = 52;
 pub(crate) struct Program<S: Syscalls> {
     /// The module with its imports resolved.
     pub(crate) pre: InstancePre<State<S>>,
+    /// Whether its libc knows the current directory.
+    pub(crate) knows_cwd: bool,
 }
 
 /// The address and length of bytes that stay where they are.
@@ -168,7 +170,10 @@ impl<S: Syscalls> ModuleCache<S> {
         }
         let pre = linker.as_ref().unwrap_or(&self.linker).instantiate_pre(module);
         let pre = pre.map_err(|e| LoadError::Invalid(format!("{e:#}")))?;
-        Ok(Program { pre })
+        let knows_cwd = module
+            .imports()
+            .any(|import| crate::p1::knows_cwd(import.module(), import.name()));
+        Ok(Program { pre, knows_cwd })
     }
 }
 

@@ -31,7 +31,7 @@ pub async fn run<S: Syscalls>(runtime: &Runtime<S>, task: S, program: Bytes) -> 
             return Outcome::Ended;
         }
     };
-    let mut store = Store::new(runtime.engine(), State::new(task.clone()));
+    let mut store = Store::new(runtime.engine(), State::new(task.clone(), program.knows_cwd));
     store.limiter(|state| state);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(end_of_slice);

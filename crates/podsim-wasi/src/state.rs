@@ -18,6 +18,8 @@ const TABLE_MAX: usize = 1 << 20;
 pub(crate) struct State<S> {
     /// The process: through it everything happens.
     pub(crate) task: S,
+    /// Whether the guest's libc knows the current directory, see [`crate::p1::knows_cwd`].
+    pub(crate) knows_cwd: bool,
     /// The export `memory`, once the instance exists.
     pub(crate) memory: Option<Memory>,
     /// Set by a call after which the guest must not run on.
@@ -48,10 +50,11 @@ pub(crate) struct Taken {
 }
 
 impl<S: Syscalls> State<S> {
-    pub(crate) fn new(task: S) -> Self {
+    pub(crate) fn new(task: S, knows_cwd: bool) -> Self {
         let resumed = task.clock_monotonic();
         Self {
             task,
+            knows_cwd,
             memory: None,
             end: None,
             answer: Vec::new(),

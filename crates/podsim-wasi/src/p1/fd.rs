@@ -139,8 +139,7 @@ pub(crate) fn fd_fdstat_set_rights<S: Syscalls>(
 pub(crate) fn fd_filestat_get<S: Syscalls>(call: &mut Call<'_, S>, number: u32, ptr: u32) -> Result<()> {
     let task = call.task();
     let (stat, filetype) = if is_preopen(&task, number) {
-        let (dir, path) = super::at(number, ".");
-        let stat = task.fstatat(dir, &path, true)?;
+        let stat = task.fstatat(Fd::CWD, "/", true)?;
         (stat, filetype_of(stat.file_type))
     } else {
         let stat = task.fstat(fd(number))?;

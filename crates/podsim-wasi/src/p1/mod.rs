@@ -1,7 +1,7 @@
 //! WASI preview 1 (`wasi_snapshot_preview1`): all 46 functions, on the system calls of one process.
 //!
-//! Descriptors are the process's own numbers, 0 to 2 and whatever it inherited or opened. The preopened directories that a
-//! libc needs to begin a path with are not in the process's table: they have the high numbers of [`preopen`].
+//! Descriptors are the process's own numbers, 0 to 2 and whatever it inherited or opened. The preopened directory that a
+//! libc needs to begin a path with is not in the process's table: see [`preopen`].
 //!
 //! Rights are reported as the file's type and mode have them, and not enforced beyond that: permissions are the kernel's.
 //! Paths may be absolute and may contain `..`: what a process may see is decided by its root and its mounts.
@@ -20,7 +20,7 @@ use crate::call::host_functions;
 use crate::error::wasi_result;
 
 pub(crate) use path::{OpenRequest, open};
-pub(crate) use preopen::at;
+pub(crate) use preopen::{at, knows_cwd};
 pub(crate) use process::exit;
 
 host_functions! {
@@ -42,7 +42,7 @@ host_functions! {
     now fd::fd_filestat_set_size(fd: u32, size: u64), Full, "";
     now fd::fd_filestat_set_times(fd: u32, atime: u64, mtime: u64, flags: u32), Full, "";
     now fd::fd_pread(fd: u32, iovs: u32, count: u32, offset: u64, nread: u32), Full, "";
-    quick preopen::fd_prestat_get(fd: u32, prestat: u32), Full, "`/` is 200, `.` is 201";
+    quick preopen::fd_prestat_get(fd: u32, prestat: u32), Full, "one preopen, `/`, is 200";
     quick preopen::fd_prestat_dir_name(fd: u32, path: u32, path_len: u32), Full, "";
     now fd::fd_pwrite(fd: u32, iovs: u32, count: u32, offset: u64, written: u32), Full, "";
     restart fd::fd_read(fd: u32, iovs: u32, count: u32, nread: u32), Full, "";

@@ -18,10 +18,9 @@ pub(crate) fn path_create_directory<S: Syscalls>(
     path: u32,
     path_len: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let memory = call.memory();
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
-    task.mkdirat(dir, &path, Mode(0o777))
+    let (memory, state) = call.parts();
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
+    state.task.mkdirat(dir, &path, Mode(0o777))
 }
 
 pub(crate) fn path_filestat_get<S: Syscalls>(
@@ -32,10 +31,9 @@ pub(crate) fn path_filestat_get<S: Syscalls>(
     path_len: u32,
     stat_ptr: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let mut memory = call.memory();
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
-    let stat = task.fstatat(dir, &path, follow(lookup))?;
+    let (mut memory, state) = call.parts();
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
+    let stat = state.task.fstatat(dir, &path, follow(lookup))?;
     drop(path);
     write_filestat(&mut memory, stat_ptr, &stat, filetype_of(stat.file_type))
 }
@@ -51,11 +49,10 @@ pub(crate) fn path_filestat_set_times<S: Syscalls>(
     mtime: u64,
     flags: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let memory = call.memory();
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
+    let (memory, state) = call.parts();
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
     let (atime, mtime) = set_times(atime, mtime, flags)?;
-    task.utimensat(dir, &path, atime, mtime, follow(lookup))
+    state.task.utimensat(dir, &path, atime, mtime, follow(lookup))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the signature is preview 1's")]
@@ -69,11 +66,10 @@ pub(crate) fn path_link<S: Syscalls>(
     new: u32,
     new_len: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let memory = call.memory();
-    let (old_dir, old) = at(old_fd, memory.path(old, old_len)?);
-    let (new_dir, new) = at(new_fd, memory.path(new, new_len)?);
-    task.linkat(old_dir, &old, new_dir, &new, follow(lookup))
+    let (memory, state) = call.parts();
+    let (old_dir, old) = at(state, old_fd, memory.path(old, old_len)?);
+    let (new_dir, new) = at(state, new_fd, memory.path(new, new_len)?);
+    state.task.linkat(old_dir, &old, new_dir, &new, follow(lookup))
 }
 
 /// The arguments of `path_open` and of WASIX's `path_open2`.
@@ -118,10 +114,9 @@ pub(crate) async fn open<S: Syscalls>(
     path_len: u32,
     request: OpenRequest,
 ) -> Result<Fd> {
-    let task = call.task();
-    let memory = call.memory();
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
-    task.openat(dir, &path, request.flags()?, Mode(0o666)).await
+    let (memory, state) = call.parts();
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
+    state.task.openat(dir, &path, request.flags()?, Mode(0o666)).await
 }
 
 #[expect(clippy::too_many_arguments, reason = "the signature is preview 1's")]
@@ -158,10 +153,9 @@ pub(crate) fn path_readlink<S: Syscalls>(
     buf_len: u32,
     used: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let mut memory = call.memory();
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
-    let target = task.readlinkat(dir, &path)?;
+    let (mut memory, state) = call.parts();
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
+    let target = state.task.readlinkat(dir, &path)?;
     drop(path);
     // What does not fit is cut off, as readlink(2) does.
     let bytes = target.as_bytes().get(..buf_len as usize).unwrap_or(target.as_bytes());
@@ -175,10 +169,9 @@ pub(crate) fn path_remove_directory<S: Syscalls>(
     path: u32,
     path_len: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let memory = call.memory();
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
-    task.unlinkat(dir, &path, true)
+    let (memory, state) = call.parts();
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
+    state.task.unlinkat(dir, &path, true)
 }
 
 pub(crate) fn path_rename<S: Syscalls>(
@@ -190,11 +183,10 @@ pub(crate) fn path_rename<S: Syscalls>(
     new: u32,
     new_len: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let memory = call.memory();
-    let (old_dir, old) = at(old_fd, memory.path(old, old_len)?);
-    let (new_dir, new) = at(new_fd, memory.path(new, new_len)?);
-    task.renameat(old_dir, &old, new_dir, &new)
+    let (memory, state) = call.parts();
+    let (old_dir, old) = at(state, old_fd, memory.path(old, old_len)?);
+    let (new_dir, new) = at(state, new_fd, memory.path(new, new_len)?);
+    state.task.renameat(old_dir, &old, new_dir, &new)
 }
 
 pub(crate) fn path_symlink<S: Syscalls>(
@@ -205,16 +197,14 @@ pub(crate) fn path_symlink<S: Syscalls>(
     path: u32,
     path_len: u32,
 ) -> Result<()> {
-    let task = call.task();
-    let memory = call.memory();
+    let (memory, state) = call.parts();
     let target = memory.path(target, target_len)?;
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
-    task.symlinkat(target, dir, &path)
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
+    state.task.symlinkat(target, dir, &path)
 }
 
 pub(crate) fn path_unlink_file<S: Syscalls>(call: &mut Call<'_, S>, fd: u32, path: u32, path_len: u32) -> Result<()> {
-    let task = call.task();
-    let memory = call.memory();
-    let (dir, path) = at(fd, memory.path(path, path_len)?);
-    task.unlinkat(dir, &path, false)
+    let (memory, state) = call.parts();
+    let (dir, path) = at(state, fd, memory.path(path, path_len)?);
+    state.task.unlinkat(dir, &path, false)
 }

@@ -70,7 +70,7 @@ pub(crate) async fn poll_oneoff<S: Syscalls>(
         let event = match &subscription.what {
             What::Clock(Err(errno)) => Some((Err(*errno), 0)),
             What::Clock(Ok(after)) => (*after <= passed).then_some((Ok(0), 0)),
-            What::Fd(index) => fds.get(*index).and_then(|entry| fd_event(entry)),
+            What::Fd(index) => fds.get(*index).and_then(fd_event),
         };
         if let Some((result, flags)) = event {
             let at = events.checked_add(n * EVENT).ok_or(Errno::EFAULT)?;

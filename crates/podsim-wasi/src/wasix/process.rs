@@ -4,6 +4,7 @@ use crate::call::{Call, fd};
 use crate::error::End;
 use crate::memory::GuestMemory;
 use crate::p1::{OpenRequest, at};
+use crate::state::State;
 use podsim_sys::{
     Errno, FdAction, Mode, Pid, Result, SigHandler, Signal, SpawnRequest, Syscalls, WaitOptions, WaitStatus, WaitTarget,
 };
@@ -58,7 +59,7 @@ fn strings(memory: &GuestMemory<'_>, ptr: u32, count: u32) -> Result<Option<Vec<
     Ok(Some(all))
 }
 
-fn fd_actions(memory: &GuestMemory<'_>, ops: u32, count: u32) -> Result<Vec<FdAction>> {
+fn fd_actions<S: Syscalls>(state: &State<S>, memory: &GuestMemory<'_>, ops: u32, count: u32) -> Result<Vec<FdAction>> {
     if count > LIST_MAX {
         return Err(Errno::E2BIG);
     }
@@ -66,12 +67,12 @@ fn fd_actions(memory: &GuestMemory<'_>, ops: u32, count: u32) -> Result<Vec<FdAc
     for index in 0..count {
         let op = ops.checked_add(index * FD_OP).ok_or(Errno::EFAULT)?;
         memory.bytes(op, FD_OP)?;
-        actions.push(fd_action(memory, op)?);
+        actions.push(fd_action(state, memory, op)?);
     }
     Ok(actions)
 }
 
-fn fd_action(memory: &GuestMemory<'_>, op: u32) -> Result<FdAction> {
+fn fd_action<S: Syscalls>(state: &State<S>, memory: &GuestMemory<'_>, op: u32) -> Result<FdAction> {
     let number = memory.u32(op + 4)?;
     // The path as the guest's libc gives it: relative to `/` or to the current directory.
     let path = || -> Result<String> { Ok(memory.path(memory.u32(op + 12)?, memory.u32(op + 16)?)?.to_owned()) };
@@ -91,7 +92,7 @@ fn fd_action(memory: &GuestMemory<'_>, op: u32) -> Result<FdAction> {
             };
             FdAction::Open {
                 fd: fd(number),
-                path: at(memory.u32(op + 8)?, &path()?).1.into_owned(),
+                path: at(state, memory.u32(op + 8)?, &path()?).1.into_owned(),
                 flags: request.flags()?,
                 mode: Mode(0o666),
             }
@@ -153,14 +154,14 @@ struct SpawnAttributes {
 }
 
 async fn spawn<S: Syscalls>(call: &mut Call<'_, S>, program: Program, how: SpawnAttributes, ret: u32) -> Result<()> {
-    let memory = call.memory();
+    let (memory, state) = call.parts();
     memory.u32(ret)?;
     let mut request = SpawnRequest {
         path: program.name,
         search_path: program.search,
         argv: program.argv,
         envp: program.envp,
-        fd_actions: fd_actions(&memory, how.ops.0, how.ops.1)?,
+        fd_actions: fd_actions(state, &memory, how.ops.0, how.ops.1)?,
         ..SpawnRequest::default()
     };
     for index in 0..how.signals.1.min(64) {

@@ -99,6 +99,7 @@ pub(crate) fn sock_addr_peer<S: Syscalls>(call: &mut Call<'_, S>, number: u32, a
     write_addr_port(&mut call.memory(), addr, &address)
 }
 
+#[expect(clippy::too_many_arguments, reason = "the signature is WASIX's")]
 pub(crate) async fn sock_recv_from<S: Syscalls>(
     call: &mut Call<'_, S>,
     number: u32,
