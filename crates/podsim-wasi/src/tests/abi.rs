@@ -81,9 +81,9 @@ async fn a_file_is_made_under_a_preopen_and_its_errors_are_wasi_numbers() {
     // 0, 1 and 2 are open: the next number is 3.
     assert_eq!(code(imports, data, &made).await, WaitStatus::Exited(3), "made under /");
     assert_eq!(
-        code(imports, data, &open(201, 0, 7, 0)).await,
+        code(imports, data, &open(200, 0, 7, 0)).await,
         WaitStatus::Exited(44),
-        "ENOENT under ."
+        "ENOENT"
     );
     assert_eq!(
         code(imports, data, &open(9, 0, 7, 1)).await,
@@ -137,5 +137,40 @@ async fn poll_oneoff_waits_for_the_first_of_a_clock_and_a_descriptor() {
             node.clock.advance(Duration::from_secs(1));
         }
         assert_eq!(task.wait_exit().await, WaitStatus::Exited(code), "readable: {readable}");
+    }
+}
+
+#[tokio::test]
+async fn a_stripped_path_means_the_root_only_where_the_current_directory_cannot_be_meant() {
+    // Writes nothing: makes the file `path` below the preopen, in /work.
+    let program = |import: &str, path: &str| {
+        format!(
+            "(module {import}
+               (import \"wasi_snapshot_preview1\" \"path_open\"
+                 (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+               (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
+               (memory (export \"memory\") 1) (data (i32.const 0) \"{path}\")
+               (func (export \"_start\")
+                 (call $exit (call $open (i32.const 200) (i32.const 1) (i32.const 0) (i32.const {}) (i32.const 1)
+                   (i64.const 0x42) (i64.const 0) (i32.const 0) (i32.const 100)))))",
+            path.len()
+        )
+    };
+    let aware = "(import \"podsim_v1\" \"getcwd\" (func (param i32 i32 i32 i32) (result i32)))";
+    for (import, path, made) in [
+        ("", "new", "/work/new"),
+        ("", "etc/new", "/etc/new"),
+        ("", "sub/new", "/work/sub/new"),
+        (aware, "new", "/new"),
+        (aware, "work/new", "/work/new"),
+    ] {
+        let node = Node::new();
+        let mnt = &node.kernel.initial_namespaces().mnt;
+        mnt.mkdir_all("/etc", Mode(0o755)).unwrap();
+        mnt.mkdir_all("/work/sub", Mode(0o755)).unwrap();
+        node.install("/prog", &program(import, path));
+        let ran = node.ran(node.start_in("/work", "/prog", &[], None)).await;
+        assert_eq!(ran.status, WaitStatus::Exited(0), "{path}");
+        assert!(mnt.resolve(made).is_ok(), "{path}, aware: {}", !import.is_empty());
     }
 }

@@ -76,6 +76,10 @@ impl Node {
 
     /// Starts a program; standard output and error go to `/out`.
     fn start(&self, name: &str, args: &[&str], stdin: Option<Arc<FileDescription>>) -> Task {
+        self.start_in("/", name, args, stdin)
+    }
+
+    fn start_in(&self, cwd: &str, name: &str, args: &[&str], stdin: Option<Arc<FileDescription>>) -> Task {
         let mnt = &self.kernel.initial_namespaces().mnt;
         let append = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::APPEND;
         let out = mnt.open_file("/out", append, Mode(0o644)).unwrap();
@@ -85,7 +89,7 @@ impl Node {
             namespaces: self.kernel.initial_namespaces().clone(),
             fs: FsContext {
                 root: mnt.root(),
-                cwd: mnt.root(),
+                cwd: mnt.resolve(cwd).unwrap(),
                 umask: Mode(0o022),
             },
             credentials: Credentials::root(CapSet::FULL),
