@@ -301,19 +301,7 @@ impl Container {
 
     /// Kills every process of the container.
     pub(crate) fn kill(&self, node: &Node) {
-        // A process that is just being made may be missed by the first look.
-        while self.cgroup.stats().pids > 0 {
-            let mut any = false;
-            for (_, process) in node.kernel.processes(node.kernel.initial_pid_namespace()) {
-                if Arc::ptr_eq(&process.cgroup, &self.cgroup) {
-                    any |= process.exit_status().is_none();
-                    node.kernel.kill_host(&process, Signal::KILL);
-                }
-            }
-            if !any {
-                break;
-            }
-        }
+        node.kernel.kill_cgroup(&self.cgroup);
     }
 
     /// The running container.

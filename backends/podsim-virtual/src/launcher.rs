@@ -47,9 +47,10 @@ impl Launcher for WasmLauncher {
                         Outcome::Ended => break,
                     },
                     Program::Native(name) => {
-                        native(name, task.clone()).await;
                         // One that did not end its process has nothing more to do.
-                        task.exit(WaitStatus::Exited(0));
+                        if task.run_until_killed(native(name, task.clone())).await.is_some() {
+                            task.exit(WaitStatus::Exited(0));
+                        }
                         break;
                     }
                 }

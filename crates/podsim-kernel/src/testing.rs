@@ -8,8 +8,8 @@ use crate::{Kernel, KernelConfig, Launcher, NsProxy, Program, Task};
 use parking_lot::Mutex;
 use podsim_sys::*;
 use std::collections::{BTreeMap, VecDeque};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -59,35 +59,17 @@ impl TestLauncher {
     }
 }
 
-/// What a runner does: the program until it waits, then the signals that came for it.
+/// What a runner does: one program after the other, until the process ends.
 async fn run(launcher: Weak<TestLauncher>, task: Task) {
     loop {
         let program = task.program();
         let Some(body) = launcher.upgrade().and_then(|launcher| launcher.body(&program).ok()) else {
             return;
         };
-        let mut body = body(task.clone());
-        let ended = poll_fn(|cx| {
-            if let Poll::Ready(result) = body.as_mut().poll(cx) {
-                return Poll::Ready(Some(result));
-            }
-            // Signals that came while nothing waited interruptibly; the program takes its own when a call was interrupted.
-            if !task.signal_pending() {
-                return Poll::Pending;
-            }
-            match pin!(task.take_signal()).poll(cx) {
-                Poll::Ready(Some(SignalDelivery::Killed)) => Poll::Ready(None),
-                _ => Poll::Pending,
-            }
-        })
-        .await;
-        match ended {
+        match task.run_until_killed(body(task.clone())).await {
             None => return,
             Some(_) if task.program() != program => {}
             Some(result) => {
-                if task.signal_pending() && task.take_signal().await == Some(SignalDelivery::Killed) {
-                    return;
-                }
                 let code = result.unwrap_or_else(|errno| u8::try_from(errno.0).unwrap_or(255));
                 return task.exit(WaitStatus::Exited(code));
             }

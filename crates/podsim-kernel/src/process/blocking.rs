@@ -6,7 +6,7 @@ use super::deliver::{self, Verdict};
 use crate::fs::FileDescription;
 use crate::task::Task;
 use crate::tty::{self, TtyAccess};
-use podsim_sys::{Errno, OpenFlags, Result, Signal};
+use podsim_sys::{Errno, OpenFlags, Result, Signal, SignalDelivery};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,7 @@ impl Task {
             }
             sleeping.get_or_insert_with(|| Sleeping::begin(&self.process));
             match deliver::check(self, cx.waker()) {
-                Verdict::Interrupted => Poll::Ready(Err(Errno::EINTR)),
+                Verdict::Handler | Verdict::Killed => Poll::Ready(Err(Errno::EINTR)),
                 Verdict::Stopped => Poll::Pending,
                 // Continued just now: what is waited for has not been looked at.
                 Verdict::GoOn if held => future.as_mut().poll(cx).map(Ok),
@@ -50,6 +50,33 @@ impl Task {
             }
         })
         .await
+    }
+
+    /// Runs a program that is a future of the host's: until it ends, or until a signal kills its process. It is dropped
+    /// then, wherever it waits, and there is no output. While the process is stopped it is not polled.
+    pub async fn run_until_killed<F: Future>(&self, program: F) -> Option<F::Output> {
+        let mut program = pin!(program);
+        let output = poll_fn(|cx| {
+            let held = self.process.signals.stopped();
+            if !held && let Poll::Ready(output) = program.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            match deliver::check(self, cx.waker()) {
+                Verdict::Killed => Poll::Ready(None),
+                Verdict::GoOn | Verdict::Handler if held => program.as_mut().poll(cx).map(Some),
+                Verdict::GoOn | Verdict::Handler | Verdict::Stopped => Poll::Pending,
+            }
+        })
+        .await;
+        // What the program made of a call that was interrupted by its death does not count.
+        if matches!(deliver::look(self), Verdict::Killed) {
+            while deliver::take_signal(self)
+                .await
+                .is_some_and(|delivery| delivery != SignalDelivery::Killed)
+            {}
+            return None;
+        }
+        output
     }
 
     /// Job control before a read or a write: a process that was stopped for it tries again when it is continued.
@@ -60,7 +87,7 @@ impl Task {
                 result => return result,
             }
             poll_fn(|cx| match deliver::check(self, cx.waker()) {
-                Verdict::Interrupted => Poll::Ready(Err(Errno::EINTR)),
+                Verdict::Handler | Verdict::Killed => Poll::Ready(Err(Errno::EINTR)),
                 Verdict::Stopped => Poll::Pending,
                 Verdict::GoOn => Poll::Ready(Ok(())),
             })

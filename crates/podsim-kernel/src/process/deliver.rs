@@ -18,7 +18,7 @@ enum Step {
     Die(Signal),
     /// The process is stopped now.
     Stop,
-    /// There is something to act upon; it is still pending.
+    /// There is a signal with a handler; it is still pending.
     Found,
 }
 
@@ -96,7 +96,7 @@ impl Kernel {
                 _ if process.is_namespace_init() && !signal.is_unblockable() => {}
                 (_, DefaultAction::Term | DefaultAction::Core) if mode == Mode::Find => {
                     state.pending.add(signal);
-                    return Step::Found;
+                    return Step::Die(signal);
                 }
                 (_, DefaultAction::Term | DefaultAction::Core) => return Step::Die(signal),
                 (_, DefaultAction::Stop) => {
@@ -140,21 +140,28 @@ pub(super) enum Verdict {
     GoOn,
     /// The process is stopped: it neither goes on nor ends.
     Stopped,
-    /// It ends with EINTR: a handler has to run, or the process has to end.
-    Interrupted,
+    /// It ends with EINTR: a handler has to run.
+    Handler,
+    /// It ends with EINTR: the process has to end, or has.
+    Killed,
 }
 
 /// Looks at the signals for a call that waits; the waker is woken when there are new ones. Stopping and continuing happen
 /// in here, so that the call does not notice (signal(7): it is restarted when no handler ran).
 pub(super) fn check(task: &Task, waker: &Waker) -> Verdict {
-    let signals = &task.process.signals;
-    signals.queue.register(waker);
-    if !signals.must_stop() {
+    task.process.signals.queue.register(waker);
+    look(task)
+}
+
+/// [`check`] once, for a call that does not wait.
+pub(super) fn look(task: &Task) -> Verdict {
+    if !task.process.signals.must_stop() {
         return Verdict::GoOn;
     }
     match task.kernel.signal_step(&task.process, Mode::Find) {
         Step::Nothing => Verdict::GoOn,
         Step::Stop => Verdict::Stopped,
-        Step::Found | Step::Deliver(_) | Step::Die(_) => Verdict::Interrupted,
+        Step::Found => Verdict::Handler,
+        Step::Deliver(_) | Step::Die(_) => Verdict::Killed,
     }
 }

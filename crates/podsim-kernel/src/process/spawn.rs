@@ -223,11 +223,11 @@ impl Kernel {
         } else if let Some(group) = group {
             table.move_to_group(pid, &group);
         }
-        if let Some(tty) = &placement.controlling_tty {
-            if let Err(errno) = table.attach_tty(pid, tty) {
-                table.remove(pid);
-                return Err(errno);
-            }
+        if let Some(tty) = &placement.controlling_tty
+            && let Err(errno) = table.attach_tty(pid, tty)
+        {
+            table.remove(pid);
+            return Err(errno);
         }
         if let Some(tty) = &placement.foreground_tty {
             table.set_foreground(pid, tty);

@@ -97,7 +97,8 @@ fn modes_change_what_keys_do() {
         iflag: flags,
         ..default
     };
-    let rows: &[(&str, Termios, &str, &str, &[&str], &[Signal])] = &[
+    type Row<'a> = (&'a str, Termios, &'a str, &'a str, &'a [&'a str], &'a [Signal]);
+    let rows: &[Row<'_>] = &[
         (
             "the keys of signals",
             default,
@@ -399,7 +400,8 @@ fn a_window_that_changes_its_size_tells_the_foreground_group() {
 #[test]
 fn min_and_time_decide_when_a_raw_read_ends() {
     // MIN, TIME, what is typed at once, what is typed after 150 ms; when the read ends and with how much.
-    let rows: &[(u8, u8, &[u8], &[u8], &str)] = &[
+    type Row<'a> = (u8, u8, &'a [u8], &'a [u8], &'a str);
+    let rows: &[Row<'_>] = &[
         (1, 0, b"", b"ab", "150ms Ok(2)"),
         (3, 0, b"a", b"bc", "150ms Ok(3)"),
         (0, 0, b"", b"", "0ns Ok(0)"),
