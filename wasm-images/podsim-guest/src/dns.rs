@@ -324,3 +324,85 @@ fn label_sequence(bytes: &[u8], at: &mut usize) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `web.example` is an alias of `a.example`, which has an address; names are compressed.
+    fn answer(id: u16) -> Vec<u8> {
+        let mut bytes = encode_query(id, "web.example", RecordType::A).unwrap();
+        bytes[2] = 0x81;
+        bytes[7] = 2;
+        bytes.extend_from_slice(b"\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x04\x01a\xc0\x10");
+        bytes.extend_from_slice(b"\x01a\xc0\x10\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\x02\x03\x04");
+        bytes
+    }
+
+    #[test]
+    fn an_answer_is_read_through_aliases_and_compressed_names() {
+        let answer = decode_answer(&answer(7), 7).unwrap();
+        let alias = ("web.example".to_owned(), Record::Name("a.example".to_owned()));
+        let address = (
+            "a.example".to_owned(),
+            Record::Address(Ipv4Addr::new(10, 2, 3, 4).into()),
+        );
+        assert_eq!(answer.rcode, 0);
+        assert_eq!(answer.records, [alias, address]);
+    }
+
+    #[test]
+    fn what_is_not_our_answer_is_refused() {
+        let good = answer(7);
+        assert_eq!(decode_answer(&good, 8), None, "another query's");
+        for cut in 0..good.len() {
+            assert_eq!(decode_answer(&good[..cut], 7), None, "cut at {cut}");
+        }
+        let mut endless = good.clone();
+        let len = endless.len();
+        endless[len - 16..len - 14].copy_from_slice(&(0xc000 | (len as u16 - 16)).to_be_bytes());
+        assert_eq!(decode_answer(&endless, 7), None, "a name that points to itself");
+    }
+
+    #[test]
+    fn a_query_is_made_only_for_a_name_that_dns_can_carry() {
+        let long = "a".repeat(64);
+        for (name, ok) in [
+            ("a.b", true),
+            ("a.b.", true),
+            ("a..b", false),
+            ("", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(encode_query(1, name, RecordType::A).is_some(), ok, "{name}");
+        }
+    }
+
+    #[test]
+    fn resolv_conf_says_which_names_are_tried_and_in_which_order() {
+        let conf = ResolvConf::parse(
+            "# the cluster\nnameserver 10.96.0.10\nsearch default.svc.cluster.local svc.cluster.local\noptions ndots:2 timeout:1\n",
+        );
+        assert_eq!(conf.nameservers, [IpAddr::from([10, 96, 0, 10])]);
+        assert_eq!((conf.timeout, conf.attempts), (Duration::from_secs(1), 2));
+        let names = conf.candidates("web.other");
+        assert_eq!(
+            names,
+            [
+                "web.other.default.svc.cluster.local",
+                "web.other.svc.cluster.local",
+                "web.other"
+            ]
+        );
+        assert_eq!(conf.candidates("a.b.c")[0], "a.b.c");
+        assert_eq!(conf.candidates("host."), ["host"]);
+    }
+
+    #[test]
+    fn a_hosts_file_names_an_address_by_any_of_its_names() {
+        let hosts = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n10.9.8.7\tfoo.remote Bar.remote # x\n";
+        assert_eq!(hosts_lookup(hosts, "bar.remote"), [IpAddr::from([10, 9, 8, 7])]);
+        assert_eq!(hosts_lookup(hosts, "localhost").len(), 2);
+        assert!(hosts_lookup(hosts, "x").is_empty());
+    }
+}

@@ -46,6 +46,7 @@ pub mod raw {
 unsafe extern "C" {
     /// wasi-libc's `chdir(3)`: it only changes the string that libc puts before relative paths.
     #[link_name = "chdir"]
+    #[allow(clashing_extern_declarations, reason = "another one than podsim_v1's; off wasm the module is not seen")]
     fn wasi_libc_chdir(path: *const c_char) -> c_int;
 }
 
