@@ -229,7 +229,7 @@ impl Shell {
         loop {
             let start = text.pos;
             let parsed = text.next_command(&self.aliases, self.bash);
-            if self.has(Opt::Verbose) {
+            if self.has(Opt::Verbose) && !self.has(Opt::Command) {
                 let lines = text.text.get(start..text.pos).unwrap_or("").to_owned();
                 self.warn(&lines);
             }

@@ -153,6 +153,7 @@ impl Printf<'_> {
     fn complain(&mut self, message: &str) {
         self.status = 1;
         // What was printed before comes first, as the user sees it.
+        self.shell.flush();
         self.shell.complain_as_applet(message);
     }
 
