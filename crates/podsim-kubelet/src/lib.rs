@@ -6,6 +6,7 @@
 //! * What goes into the runtime: [`sandbox_config`], [`container_config`], [`env`], [`hosts`], [`dns`], [`volumes`].
 //! * What takes time: [`lifecycle`] (hooks, graceful killing), [`images`] (pulls), [`backoff`].
 //! * What is told: [`events`], [`node`] (the Node object and its heartbeat), [`node_controller`] (who misses it).
+//! * For people: [`fields`] and [`explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
 //!
 //! Nothing polls: workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
 //! comes from `podsim_sys::Clock`.
@@ -18,10 +19,13 @@ mod dns;
 mod env;
 pub mod events;
 mod executor;
+pub mod explain;
+pub mod fields;
 pub mod hosts;
 mod images;
 pub mod kubelet;
 mod lifecycle;
+pub mod namespaces;
 mod node;
 pub mod node_controller;
 mod pod_worker;
@@ -35,6 +39,7 @@ mod volumes;
 mod tests;
 
 pub use config::KubeletConfig;
+pub use explain::{Warning, explain, unsupported_fields};
 pub use kubelet::Kubelet;
 pub use node_controller::NodeController;
 pub use scheduler::Scheduler;

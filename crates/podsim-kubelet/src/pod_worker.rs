@@ -18,6 +18,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+/// `activeDeadlineSeconds` is over (`pkg/kubelet/active_deadline.go`).
+const DEADLINE_EXCEEDED: (&str, &str) = (
+    "DeadlineExceeded",
+    "Pod was active on the node longer than the specified deadline",
+);
+
 /// What the workers of a node share.
 pub(crate) struct Node {
     pub(crate) config: KubeletConfig,
@@ -54,6 +60,8 @@ pub(crate) struct PodWorker {
     hooks_running: HashSet<ContainerId>,
     hooks_failed: HashSet<ContainerId>,
     kills: HashMap<ContainerId, watch::Sender<Duration>>,
+    /// Reason and message of what made the Pod fail as a whole.
+    failure: Option<(&'static str, &'static str)>,
     /// When the end of the Pod began.
     terminating_since: Option<Duration>,
     /// Reason and message of containers that wait.
@@ -105,6 +113,7 @@ impl PodWorker {
             hooks_running: HashSet::new(),
             hooks_failed: HashSet::new(),
             kills: HashMap::new(),
+            failure: None,
             terminating_since: None,
             waiting: HashMap::new(),
             backoff: Backoff::default(),
@@ -164,7 +173,10 @@ impl PodWorker {
             }
             Done::Hook { id, container, result } => {
                 self.hooks_running.remove(&id);
-                if let Err(message) = result {
+                // In a Pod that ends, the hook ends with its container.
+                if let Err(message) = result
+                    && self.terminating_since.is_none()
+                {
                     let pod = self.wanted.borrow().pod.clone();
                     self.tell(
                         &pod,
@@ -204,6 +216,19 @@ impl PodWorker {
             self.reject(&pod, &message);
             return Next::Wait(None);
         }
+        let past_deadline = match self.active_deadline(&pod) {
+            Some(at) if at <= self.node.clock.monotonic() => {
+                if self.failure.is_none() {
+                    self.tell(&pod, None, Severity::Normal, DEADLINE_EXCEEDED.0, DEADLINE_EXCEEDED.1);
+                }
+                self.failure = Some(DEADLINE_EXCEEDED);
+                None
+            }
+            other => other,
+        };
+        if self.failure.is_some() || self.is_finished() {
+            return self.wind_down(&pod, &runtime).await;
+        }
         let in_flight = InFlight {
             killing: self.kills.keys().cloned().collect(),
             hook_failed: self.hooks_failed.clone(),
@@ -222,7 +247,9 @@ impl PodWorker {
             }
         }
         if !actions.kill_pod || actions.create_sandbox {
-            self.report(&pod, &runtime, false);
+            if actions.create_sandbox {
+                self.report(&pod, &runtime, false);
+            }
             deadline = self.execute(&pod, &mut runtime, &actions).await;
         }
         let Ok(runtime) = self.look(&pod).await else {
@@ -230,7 +257,33 @@ impl PodWorker {
         };
         self.report(&pod, &runtime, false);
         self.collect_garbage(&runtime).await;
-        Next::Wait(deadline)
+        Next::Wait(deadline.into_iter().chain(past_deadline).min())
+    }
+
+    /// When `activeDeadlineSeconds` is over, in monotonic time.
+    fn active_deadline(&self, pod: &Pod) -> Option<Duration> {
+        let seconds = pod.spec.as_ref()?.active_deadline_seconds?;
+        let started = self.written.as_ref()?.start_time.as_ref()?.0.as_second();
+        let left = started.saturating_add(seconds) - time::timestamp(self.node.clock.as_ref()).as_second();
+        Some(self.node.clock.monotonic() + Duration::from_secs(u64::try_from(left).unwrap_or(0)))
+    }
+
+    /// Has the Pod reached a phase that is never left?
+    fn is_finished(&self) -> bool {
+        let phase = self.written.as_ref().and_then(|s| s.phase.as_deref());
+        matches!(phase, Some("Succeeded" | "Failed"))
+    }
+
+    /// Ends what still runs of a Pod that is over; its containers are kept for their logs until it is deleted.
+    async fn wind_down(&mut self, pod: &Pod, runtime: &PodRuntimeStatus) -> Next {
+        let alive = self.kill_all(pod, runtime, None);
+        if !alive && let Err(error) = self.stop_sandboxes(pod, runtime, false).await {
+            tracing::warn!("cannot stop the sandbox of {}: {error}", self.uid);
+        }
+        if let Ok(runtime) = self.look(pod).await {
+            self.report(pod, &runtime, false);
+        }
+        Next::Wait(None)
     }
 
     /// What the runtime has, with the termination messages of what has ended.
@@ -443,6 +496,7 @@ impl PodWorker {
             waiting: &self.waiting,
             hooks_running: &self.hooks_running,
             terminated,
+            failure: self.failure,
             now: time::now(self.node.clock.as_ref()),
         };
         let stored = || pod.status.clone().unwrap_or_default();

@@ -23,6 +23,8 @@ pub struct StatusInput<'a> {
     pub hooks_running: &'a HashSet<ContainerId>,
     /// The Pod ends and all its containers have ended: the phase must be a final one.
     pub terminated: bool,
+    /// Reason and message of what makes the Pod fail as a whole, whatever its containers do.
+    pub failure: Option<(&'static str, &'static str)>,
     /// Now, in whole seconds.
     pub now: Time,
 }
@@ -48,6 +50,7 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
     let regular = statuses(&spec.containers, default);
     let phase = match previous.phase.as_deref() {
         Some(last @ ("Succeeded" | "Failed")) => last.to_owned(),
+        _ if input.failure.is_some() => "Failed".to_owned(),
         _ => phase(pod, &init, &regular, initialized, input.terminated).to_owned(),
     };
     let host_network = spec.host_network == Some(true);
@@ -67,6 +70,8 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         pod_ip: ips.first().cloned(),
         pod_ips: (!ips.is_empty()).then(|| ips.into_iter().map(|ip| PodIP { ip }).collect()),
         phase: Some(phase),
+        reason: input.failure.map(|(reason, _)| reason.to_owned()),
+        message: input.failure.map(|(_, message)| message.to_owned()),
         qos_class: Some(podsim_store::pod::qos_class(pod).to_owned()),
         start_time: previous.start_time.clone().or_else(|| Some(input.now.clone())),
         observed_generation: pod.metadata.generation,

@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod manifest;
 pub mod pod;
 pub mod selector;
+mod state;
 mod store;
 mod strategy;
 #[cfg(test)]

@@ -165,3 +165,22 @@ async fn a_deleted_pod_is_not_restarted_and_ends_in_a_final_phase() {
     settle().await;
     assert_eq!(node.calls(&["start_container"]).len(), 2);
 }
+
+#[tokio::test]
+async fn a_pod_that_lasts_longer_than_its_deadline_fails() {
+    let node = Harness::new().await;
+    let container = json!({ "name": "a", "image": "busybox", "imagePullPolicy": "Never" });
+    node.pod(json!({ "activeDeadlineSeconds": 60, "containers": [container] }))
+        .await;
+    node.seconds(59).await;
+    assert_eq!(node.phase(), "Running");
+    node.seconds(1).await;
+    let status = node.get().and_then(|p| p.status).unwrap_or_default();
+    assert_eq!(
+        (status.phase.as_deref(), status.reason.as_deref()),
+        (Some("Failed"), Some("DeadlineExceeded"))
+    );
+    assert_eq!(node.state("a"), "terminated 143 Error");
+    node.seconds(30).await;
+    assert_eq!(node.calls(&["start_container"]).len(), 1);
+}

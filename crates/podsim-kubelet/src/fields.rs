@@ -1,0 +1,561 @@
+//! What podsim does with each field of a Pod: the table behind `podsim explain` and behind the warnings of `podsim run`.
+//!
+//! A row covers its field and all below it, unless a longer row covers those. A test asks the type itself for its fields and
+//! fails on one that no row covers. "Enforced" is claimed only for what acts.
+
+use podsim_sys::NsKind;
+
+/// How much a field does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It acts as in Kubernetes.
+    Enforced,
+    /// It is kept and shown, and does nothing.
+    Recorded,
+    /// A Pod that uses it is refused, with a message.
+    Refused,
+}
+
+impl Support {
+    /// In one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enforced => "enforced",
+            Self::Recorded => "recorded",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Whose field it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Of any object.
+    Object,
+    /// Of the machine, so to speak: all containers have it in common.
+    Pod,
+    /// Of one container.
+    Container,
+}
+
+impl Level {
+    /// In one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Pod => "pod",
+            Self::Container => "container",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Path, with `[]` for any item. What is said of `spec.containers[]` goes for `spec.initContainers[]` too.
+    pub path: &'static str,
+    /// Whose it is.
+    pub level: Level,
+    /// How much it does.
+    pub support: Support,
+    /// The kind of Linux namespace that it decides about.
+    pub namespace: Option<NsKind>,
+    /// What it does here, for people.
+    pub note: &'static str,
+}
+
+const fn field(path: &'static str, level: Level, support: Support, note: &'static str) -> Field {
+    Field {
+        path,
+        level,
+        support,
+        namespace: None,
+        note,
+    }
+}
+
+const fn enforced(path: &'static str, level: Level, note: &'static str) -> Field {
+    field(path, level, Support::Enforced, note)
+}
+
+const fn recorded(path: &'static str, level: Level, note: &'static str) -> Field {
+    field(path, level, Support::Recorded, note)
+}
+
+const fn refused(path: &'static str, level: Level, note: &'static str) -> Field {
+    field(path, level, Support::Refused, note)
+}
+
+impl Field {
+    const fn about(mut self, kind: NsKind) -> Self {
+        self.namespace = Some(kind);
+        self
+    }
+}
+
+use Level::{Container, Object, Pod};
+
+/// The table.
+pub const FIELDS: &[Field] = &[
+    enforced("apiVersion", Object, "must be v1"),
+    enforced("kind", Object, "must be Pod"),
+    enforced("metadata", Object, "names the object"),
+    recorded(
+        "metadata.finalizers",
+        Object,
+        "keeps the object until they are taken away; nothing here acts on them",
+    ),
+    recorded("metadata.managedFields", Object, "server-side apply is not there"),
+    recorded(
+        "metadata.ownerReferences",
+        Object,
+        "no garbage collector deletes what is owned",
+    ),
+    recorded(
+        "status",
+        Object,
+        "written by the kubelet; what a manifest says is ignored",
+    ),
+    // The Pod's containers and volumes.
+    enforced("spec.containers[].name", Container, "names the container in the Pod"),
+    enforced("spec.containers[].image", Container, "the program and its files"),
+    enforced(
+        "spec.containers[].imagePullPolicy",
+        Container,
+        "whether the image may or must be fetched",
+    ),
+    enforced(
+        "spec.containers[].command",
+        Container,
+        "replaces the image's entrypoint",
+    ),
+    enforced("spec.containers[].args", Container, "replaces the image's cmd"),
+    enforced("spec.containers[].workingDir", Container, "where it starts"),
+    enforced(
+        "spec.containers[].env",
+        Container,
+        "environment, with $(NAME), fieldRef, resourceFieldRef, configMap and secret keys",
+    ),
+    refused(
+        "spec.containers[].env[].valueFrom.fileKeyRef",
+        Container,
+        "the container is not created",
+    ),
+    enforced(
+        "spec.containers[].envFrom",
+        Container,
+        "environment from a ConfigMap or Secret",
+    ),
+    enforced("spec.containers[].stdin", Container, "keeps stdin open for attach"),
+    enforced(
+        "spec.containers[].stdinOnce",
+        Container,
+        "closes stdin after the first attach",
+    ),
+    enforced("spec.containers[].tty", Container, "runs on a terminal"),
+    enforced(
+        "spec.containers[].lifecycle",
+        Container,
+        "hooks of the container's life",
+    ),
+    enforced(
+        "spec.containers[].lifecycle.postStart",
+        Container,
+        "runs beside the entrypoint right after the start; its failure kills the container",
+    ),
+    enforced(
+        "spec.containers[].lifecycle.preStop",
+        Container,
+        "ends before the stop signal, inside the grace period",
+    ),
+    recorded(
+        "spec.containers[].lifecycle.postStart.tcpSocket",
+        Container,
+        "such a hook fails, as in Kubernetes",
+    ),
+    recorded(
+        "spec.containers[].lifecycle.preStop.tcpSocket",
+        Container,
+        "such a hook fails, as in Kubernetes",
+    ),
+    recorded(
+        "spec.containers[].lifecycle.postStart.httpGet.host",
+        Container,
+        "a hook with a host fails: only the Pod itself is asked",
+    ),
+    recorded(
+        "spec.containers[].lifecycle.preStop.httpGet.host",
+        Container,
+        "a hook with a host fails: only the Pod itself is asked",
+    ),
+    enforced(
+        "spec.containers[].lifecycle.stopSignal",
+        Container,
+        "the signal that stops it",
+    ),
+    recorded(
+        "spec.containers[].livenessProbe",
+        Container,
+        "probes do not run yet: the container is never restarted for it",
+    ),
+    recorded(
+        "spec.containers[].readinessProbe",
+        Container,
+        "probes do not run yet: a running container counts as ready",
+    ),
+    recorded(
+        "spec.containers[].startupProbe",
+        Container,
+        "probes do not run yet: a running container counts as started",
+    ),
+    enforced(
+        "spec.containers[].ports",
+        Container,
+        "names and documents ports, as in Kubernetes: every port is open inside of the Pod's network",
+    )
+    .about(NsKind::Net),
+    recorded(
+        "spec.containers[].ports[].hostPort",
+        Container,
+        "the port is not opened on the node; use podsim port-forward",
+    )
+    .about(NsKind::Net),
+    recorded("spec.containers[].ports[].hostIP", Container, "goes with hostPort").about(NsKind::Net),
+    enforced(
+        "spec.containers[].resources",
+        Container,
+        "a quality of service class for the Pod",
+    ),
+    enforced(
+        "spec.containers[].resources.limits.memory",
+        Container,
+        "more is OOMKilled",
+    ),
+    recorded(
+        "spec.containers[].resources.limits.cpu",
+        Container,
+        "CPU time is not limited",
+    ),
+    recorded(
+        "spec.containers[].resources.limits.ephemeral-storage",
+        Container,
+        "disk space is not limited",
+    ),
+    recorded(
+        "spec.containers[].resources.requests",
+        Container,
+        "the scheduler does not weigh requests",
+    ),
+    recorded(
+        "spec.containers[].resources.claims",
+        Container,
+        "there are no devices to claim",
+    ),
+    recorded(
+        "spec.containers[].resizePolicy",
+        Container,
+        "resources cannot be changed in place",
+    ),
+    refused(
+        "spec.initContainers[].restartPolicy",
+        Container,
+        "sidecars are not supported yet",
+    ),
+    recorded("spec.containers[].restartPolicy", Container, "the Pod's policy decides"),
+    recorded(
+        "spec.containers[].restartPolicyRules",
+        Container,
+        "the Pod's policy decides",
+    ),
+    enforced(
+        "spec.containers[].securityContext.runAsUser",
+        Container,
+        "the user of its processes",
+    ),
+    enforced(
+        "spec.containers[].securityContext.runAsGroup",
+        Container,
+        "the group of its processes",
+    ),
+    enforced(
+        "spec.containers[].securityContext.runAsNonRoot",
+        Container,
+        "refuses to run as root",
+    ),
+    enforced(
+        "spec.containers[].securityContext.readOnlyRootFilesystem",
+        Container,
+        "nothing can be written but in volumes",
+    )
+    .about(NsKind::Mnt),
+    enforced(
+        "spec.containers[].securityContext.privileged",
+        Container,
+        "all capabilities, nothing masked",
+    ),
+    enforced(
+        "spec.containers[].securityContext.allowPrivilegeEscalation",
+        Container,
+        "false is no_new_privs",
+    ),
+    enforced(
+        "spec.containers[].securityContext.capabilities",
+        Container,
+        "what root may do",
+    ),
+    enforced(
+        "spec.containers[].securityContext.procMount",
+        Container,
+        "whether parts of /proc are hidden",
+    )
+    .about(NsKind::Mnt),
+    recorded(
+        "spec.containers[].securityContext",
+        Container,
+        "there is no AppArmor, SELinux, seccomp or Windows here",
+    ),
+    enforced(
+        "spec.containers[].terminationMessagePath",
+        Container,
+        "the file with its last words",
+    ),
+    enforced(
+        "spec.containers[].terminationMessagePolicy",
+        Container,
+        "the file, or the end of the log",
+    ),
+    enforced("spec.containers[].volumeMounts", Container, "where volumes are seen").about(NsKind::Mnt),
+    recorded(
+        "spec.containers[].volumeMounts[].mountPropagation",
+        Container,
+        "mounts do not propagate",
+    )
+    .about(NsKind::Mnt),
+    recorded(
+        "spec.containers[].volumeMounts[].recursiveReadOnly",
+        Container,
+        "volumes have no mounts inside of them",
+    )
+    .about(NsKind::Mnt),
+    recorded(
+        "spec.containers[].volumeDevices",
+        Container,
+        "there are no block devices",
+    ),
+    enforced(
+        "spec.initContainers",
+        Pod,
+        "run one after the other, each to its end, before the containers",
+    ),
+    enforced("spec.containers", Pod, "run side by side"),
+    refused(
+        "spec.ephemeralContainers",
+        Pod,
+        "cannot be set when a Pod is created, as in Kubernetes",
+    ),
+    refused(
+        "spec.volumes",
+        Pod,
+        "a volume of this type is refused when the Pod starts",
+    ),
+    enforced("spec.volumes[].name", Pod, "names the volume"),
+    enforced(
+        "spec.volumes[].emptyDir",
+        Pod,
+        "a directory that lives as long as the Pod",
+    ),
+    // Namespaces.
+    enforced("spec.hostNetwork", Pod, "the node's network instead of the Pod's own").about(NsKind::Net),
+    enforced("spec.hostPID", Pod, "the node's processes are seen").about(NsKind::Pid),
+    enforced(
+        "spec.hostIPC",
+        Pod,
+        "the node's shared memory and queues instead of the Pod's own",
+    )
+    .about(NsKind::Ipc),
+    enforced(
+        "spec.shareProcessNamespace",
+        Pod,
+        "one process tree for all containers, with pause as process 1",
+    )
+    .about(NsKind::Pid),
+    recorded("spec.hostUsers", Pod, "there is one user namespace, the node's").about(NsKind::User),
+    // The machine.
+    enforced("spec.hostAliases", Pod, "lines of every container's /etc/hosts").about(NsKind::Mnt),
+    enforced("spec.hostname", Pod, "the host name of the containers").about(NsKind::Uts),
+    recorded("spec.hostnameOverride", Pod, "spec.hostname is obeyed, this is not").about(NsKind::Uts),
+    recorded("spec.setHostnameAsFQDN", Pod, "the host name stays short").about(NsKind::Uts),
+    enforced(
+        "spec.subdomain",
+        Pod,
+        "a longer name in /etc/hosts; no DNS server tells it to others",
+    ),
+    enforced("spec.dnsPolicy", Pod, "where /etc/resolv.conf comes from").about(NsKind::Mnt),
+    enforced("spec.dnsConfig", Pod, "lines of /etc/resolv.conf").about(NsKind::Mnt),
+    enforced(
+        "spec.restartPolicy",
+        Pod,
+        "whether containers that end are started again",
+    ),
+    enforced(
+        "spec.terminationGracePeriodSeconds",
+        Pod,
+        "time between the stop signal and SIGKILL, preStop included",
+    ),
+    enforced(
+        "spec.activeDeadlineSeconds",
+        Pod,
+        "the Pod fails when it has lasted longer",
+    ),
+    enforced(
+        "spec.securityContext.runAsUser",
+        Pod,
+        "the user of all containers that have none of their own",
+    ),
+    enforced(
+        "spec.securityContext.runAsGroup",
+        Pod,
+        "the group of all containers that have none of their own",
+    ),
+    enforced("spec.securityContext.runAsNonRoot", Pod, "refuses to run as root"),
+    enforced(
+        "spec.securityContext.supplementalGroups",
+        Pod,
+        "further groups of all processes",
+    ),
+    enforced(
+        "spec.securityContext.fsGroup",
+        Pod,
+        "a further group of all processes; volumes keep their owner",
+    ),
+    recorded(
+        "spec.securityContext",
+        Pod,
+        "there is no AppArmor, SELinux, seccomp or Windows here, and no sysctl",
+    ),
+    // Where it runs.
+    enforced("spec.nodeName", Pod, "the node; without it the scheduler gives one"),
+    enforced("spec.nodeSelector", Pod, "labels that the node must have"),
+    enforced("spec.tolerations", Pod, "taints of the node that do not matter"),
+    enforced("spec.schedulerName", Pod, "another scheduler's Pods are left alone"),
+    recorded(
+        "spec.affinity",
+        Pod,
+        "the scheduler looks at nodeSelector and tolerations only",
+    ),
+    recorded("spec.topologySpreadConstraints", Pod, "there is one node"),
+    recorded("spec.schedulingGates", Pod, "the Pod is scheduled at once"),
+    recorded("spec.priority", Pod, "no Pod has to make room for another"),
+    recorded("spec.priorityClassName", Pod, "no Pod has to make room for another"),
+    recorded("spec.preemptionPolicy", Pod, "no Pod has to make room for another"),
+    recorded("spec.overhead", Pod, "resources are not weighed"),
+    recorded("spec.resources", Pod, "limits of whole Pods do not act"),
+    recorded("spec.resourceClaims", Pod, "there are no devices to claim"),
+    recorded("spec.runtimeClassName", Pod, "there is one runtime"),
+    recorded("spec.os", Pod, "the node is a Linux node"),
+    // Identity.
+    recorded("spec.serviceAccountName", Pod, "no token is mounted"),
+    recorded("spec.serviceAccount", Pod, "no token is mounted"),
+    recorded("spec.automountServiceAccountToken", Pod, "no token is mounted"),
+    recorded("spec.imagePullSecrets", Pod, "no registry asks for them"),
+    recorded("spec.enableServiceLinks", Pod, "Services make no environment variables"),
+    recorded("spec.readinessGates", Pod, "nobody sets such conditions"),
+];
+
+/// The row for a field, given its path with `[]` or with indices.
+#[must_use]
+pub fn lookup(path: &str) -> Option<&'static Field> {
+    let plain = without_indices(path);
+    let as_container = plain.replacen("spec.initContainers[]", "spec.containers[]", 1);
+    longest(&plain)
+        .into_iter()
+        .chain(longest(&as_container))
+        .max_by_key(|f| f.path.len())
+}
+
+/// Does the table say more of what is inside of this field?
+pub(crate) fn has_rows_below(path: &str) -> bool {
+    let plain = without_indices(path);
+    let as_container = plain.replacen("spec.initContainers[]", "spec.containers[]", 1);
+    let below = |outer: &str, row: &str| {
+        outer.is_empty() || row.strip_prefix(outer).is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
+    FIELDS
+        .iter()
+        .any(|f| below(&plain, f.path) || below(&as_container, f.path))
+}
+
+fn longest(path: &str) -> Option<&'static Field> {
+    let covers = |field: &&Field| {
+        path.strip_prefix(field.path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '{']))
+    };
+    FIELDS.iter().filter(covers).max_by_key(|f| f.path.len())
+}
+
+/// `spec.containers[0].name` → `spec.containers[].name`
+pub(crate) fn without_indices(path: &str) -> String {
+    let mut plain = String::new();
+    let mut inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ if inside => continue,
+            _ => {}
+        }
+        plain.push(c);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Pod;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_field_of_a_pod_is_in_the_table() {
+        let paths = podsim_store::manifest::schema::paths::<Pod>();
+        // `spec` and the lists' items are no claims of their own.
+        let structure = |p: &String| ["spec"].contains(&p.as_str());
+        let missing: Vec<_> = paths.iter().filter(|p| !structure(p) && lookup(p).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+
+    #[test]
+    fn every_row_is_a_field_of_a_pod_and_is_there_once() {
+        let paths: BTreeSet<_> = podsim_store::manifest::schema::paths::<Pod>().into_iter().collect();
+        let mut seen = BTreeSet::new();
+        for field in FIELDS {
+            assert!(seen.insert(field.path), "{} is there twice", field.path);
+            // Names of resources are keys of a map, which no type lists.
+            let known = paths.contains(field.path)
+                || field.path.contains(".resources.limits.")
+                || ["apiVersion", "kind"].contains(&field.path);
+            assert!(known, "{} is no field", field.path);
+        }
+    }
+
+    #[test]
+    fn the_longest_row_wins() {
+        for (path, expected) in [
+            (
+                "spec.containers[0].lifecycle.preStop.exec.command",
+                "spec.containers[].lifecycle.preStop",
+            ),
+            ("spec.initContainers[1].image", "spec.containers[].image"),
+            (
+                "spec.initContainers[1].restartPolicy",
+                "spec.initContainers[].restartPolicy",
+            ),
+            ("spec.volumes[0].nfs.server", "spec.volumes"),
+            ("spec.volumes[0].emptyDir.medium", "spec.volumes[].emptyDir"),
+        ] {
+            assert_eq!(lookup(path).map(|f| f.path), Some(expected), "{path}");
+        }
+    }
+}

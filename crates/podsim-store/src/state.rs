@@ -1,0 +1,368 @@
+//! What the store holds, and the changes to it: all under one lock, which [`Store`](crate::Store) takes.
+
+use crate::store::{Deleted, Object};
+use crate::watch::{Change, Filter, Hub};
+use crate::{FieldError, Kind, StoreError, kinds, strategy, time};
+use podsim_sys::Clock;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) type Key = (&'static str, &'static str, String, String);
+
+pub(crate) struct State {
+    pub(crate) objects: BTreeMap<Key, Object>,
+    pub(crate) resource_version: u64,
+    pub(crate) hub: Hub,
+    pub(crate) entropy: Box<dyn FnMut() -> u64 + Send>,
+}
+
+pub(crate) fn key(kind: &'static Kind, namespace: &str, name: &str) -> Key {
+    let namespace = if kind.namespaced { namespace } else { "" };
+    (kind.group, kind.plural, namespace.to_owned(), name.to_owned())
+}
+
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(crate) fn metadata(object: &mut Value) -> Result<&mut Map<String, Value>, StoreError> {
+    let Some(object) = object.as_object_mut() else {
+        return Err(StoreError::BadRequest("an object must be a JSON object".to_owned()));
+    };
+    let metadata = object.entry("metadata").or_insert_with(|| json!({}));
+    if metadata.is_null() {
+        *metadata = json!({});
+    }
+    metadata
+        .as_object_mut()
+        .ok_or_else(|| StoreError::BadRequest("metadata must be a JSON object".to_owned()))
+}
+
+/// Which part of an object is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Spec,
+    Status,
+}
+
+impl State {
+    pub(crate) fn uid(&mut self) -> String {
+        let (a, b) = ((self.entropy)(), (self.entropy)());
+        // Version 4, variant 1 of RFC 9562.
+        let (a, b) = ((a & !0xf000) | 0x4000, (b & !(0b11 << 62)) | (0b10 << 62));
+        let (a, b) = (format!("{a:016x}"), format!("{b:016x}"));
+        format!("{}-{}-{}-{}-{}", &a[..8], &a[8..12], &a[12..], &b[..4], &b[4..])
+    }
+
+    /// Appends five characters, as `names.SimpleNameGenerator` does: letters that make no words.
+    pub(crate) fn generate_name(&mut self, base: &str) -> String {
+        const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+        let mut random = (self.entropy)();
+        let mut name: String = base.chars().take(58).collect();
+        for _ in 0..5 {
+            let at = usize::try_from(random % LETTERS.len() as u64).unwrap_or(0);
+            name.push(LETTERS.get(at).copied().unwrap_or(b'x').into());
+            random /= LETTERS.len() as u64;
+        }
+        name
+    }
+
+    pub(crate) fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Result<Object, StoreError> {
+        self.objects
+            .get(&key(kind, namespace, name))
+            .cloned()
+            .ok_or_else(|| StoreError::NotFound {
+                resource: kind.resource(),
+                name: name.to_owned(),
+            })
+    }
+
+    pub(crate) fn select(&self, filter: &Filter) -> Vec<Object> {
+        let of_kind = |(k, _): &(&Key, &Object)| k.0 == filter.kind.group && k.1 == filter.kind.plural;
+        self.objects
+            .iter()
+            .filter(of_kind)
+            .map(|(_, o)| o)
+            .filter(|o| filter.matches(o))
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn check_namespace_accepts(&self, kind: &Kind, namespace: &str, name: &str) -> Result<(), StoreError> {
+        let object = self.get(&kinds::NAMESPACE, "", namespace)?;
+        if text(&object, "/status/phase") == "Terminating" {
+            return Err(StoreError::Forbidden {
+                resource: kind.resource(),
+                name: name.to_owned(),
+                detail: format!("unable to create new content in namespace {namespace} because it is being terminated"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Stores an object under a new resource version and tells the watchers.
+    pub(crate) fn put(
+        &mut self,
+        kind: &'static Kind,
+        key: Key,
+        before: Option<Object>,
+        mut object: Value,
+    ) -> Result<Object, StoreError> {
+        self.resource_version += 1;
+        metadata(&mut object)?.insert("resourceVersion".to_owned(), self.resource_version.to_string().into());
+        let object = Arc::new(strategy::with_type(kind, object));
+        self.objects.insert(key, object.clone());
+        self.hub.publish(Change {
+            resource_version: self.resource_version,
+            kind,
+            before,
+            after: object.clone(),
+            deleted: false,
+        });
+        Ok(object)
+    }
+
+    pub(crate) fn replace(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        mut object: Value,
+        part: Part,
+    ) -> Result<Object, StoreError> {
+        let name = text(&object, "/metadata/name").to_owned();
+        if name.is_empty() {
+            let errors = vec![FieldError::required(
+                "metadata.name",
+                "name or generateName is required",
+            )];
+            return Err(StoreError::Invalid {
+                kind: kind.qualified(),
+                name,
+                errors,
+            });
+        }
+        let old = self.get(kind, namespace, &name)?;
+        for (field, detail) in [
+            (
+                "/metadata/resourceVersion",
+                "the object has been modified; please apply your changes to the latest version and try again"
+                    .to_owned(),
+            ),
+            (
+                "/metadata/uid",
+                format!(
+                    "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                    text(&object, "/metadata/uid"),
+                    text(&old, "/metadata/uid")
+                ),
+            ),
+        ] {
+            let wanted = text(&object, field);
+            if !wanted.is_empty() && wanted != text(&old, field) {
+                return Err(StoreError::Conflict {
+                    resource: kind.resource(),
+                    name,
+                    detail,
+                });
+            }
+        }
+        let mut new = match part {
+            Part::Spec => {
+                keep_system_metadata(&mut object, &old)?;
+                if kind.has_status {
+                    copy_field(&mut object, &old, "status");
+                }
+                object
+            }
+            Part::Status => {
+                let mut new = old.as_ref().clone();
+                copy_field(&mut new, &object, "status");
+                new
+            }
+        };
+        match part {
+            Part::Spec => strategy::prepare_for_update(kind, &mut new, &old)?,
+            Part::Status => strategy::prepare_for_status_update(kind, &mut new)?,
+        }
+        if strategy::has_generation(kind) && new.get("spec") != old.get("spec") {
+            let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
+            metadata(&mut new)?.insert("generation".to_owned(), (generation + 1).into());
+        }
+        if new == *old {
+            return Ok(old);
+        }
+        let finished = is_terminating(&new) && !has_finalizers(&new) && has_finalizers(&old);
+        let grace = new
+            .pointer("/metadata/deletionGracePeriodSeconds")
+            .and_then(Value::as_i64)
+            .unwrap_or(0);
+        let stored = self.put(kind, key(kind, namespace, &name), Some(old), new)?;
+        if finished && grace == 0 {
+            self.remove(kind, namespace, &name);
+        }
+        Ok(stored)
+    }
+
+    pub(crate) fn delete_gracefully(
+        &mut self,
+        clock: &dyn Clock,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+        old: &Object,
+        grace: i64,
+    ) -> Result<Deleted, StoreError> {
+        if grace == 0 && !has_finalizers(old) {
+            return match self.remove(kind, namespace, name) {
+                Some(object) => Ok(Deleted::Gone(object)),
+                None => Ok(Deleted::Gone(old.clone())),
+            };
+        }
+        let current = old
+            .pointer("/metadata/deletionGracePeriodSeconds")
+            .and_then(Value::as_i64);
+        if is_terminating(old) && current.is_none_or(|c| grace >= c) {
+            return Ok(Deleted::Terminating(old.clone()));
+        }
+        let mut object = old.as_ref().clone();
+        let now = time::now(clock);
+        // A shorter grace counts from the moment of the first deletion's request, as in `rest.BeforeDelete`.
+        let requested = match (
+            old.pointer("/metadata/deletionTimestamp").and_then(Value::as_str),
+            current,
+        ) {
+            (Some(at), Some(current)) => at.parse::<jiff::Timestamp>().ok().map(|t| t.as_second() - current),
+            _ => None,
+        };
+        let at = requested.unwrap_or_else(|| now.0.as_second()) + grace;
+        let at = jiff::Timestamp::from_second(at).unwrap_or(now.0);
+        let at = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(if at < now.0 { now.0 } else { at });
+        let meta = metadata(&mut object)?;
+        meta.insert("deletionTimestamp".to_owned(), json!(at));
+        meta.insert("deletionGracePeriodSeconds".to_owned(), grace.into());
+        if strategy::has_generation(kind) {
+            let generation = meta.get("generation").and_then(Value::as_i64).unwrap_or(1);
+            meta.insert("generation".to_owned(), (generation + 1).into());
+        }
+        self.put(kind, key(kind, namespace, name), Some(old.clone()), object)
+            .map(Deleted::Terminating)
+    }
+
+    /// Takes an object away, and with the last object of a terminating namespace the namespace.
+    pub(crate) fn remove(&mut self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Object> {
+        let old = self.objects.remove(&key(kind, namespace, name))?;
+        self.resource_version += 1;
+        let mut last = old.as_ref().clone();
+        if let Ok(meta) = metadata(&mut last) {
+            meta.insert("resourceVersion".to_owned(), self.resource_version.to_string().into());
+        }
+        let last = Arc::new(last);
+        self.hub.publish(Change {
+            resource_version: self.resource_version,
+            kind,
+            before: Some(old),
+            after: last.clone(),
+            deleted: true,
+        });
+        if kind.namespaced {
+            self.finish_namespace(namespace);
+        }
+        Some(last)
+    }
+
+    pub(crate) fn finish_namespace(&mut self, namespace: &str) {
+        let empty = !self.objects.keys().any(|k| k.2 == namespace);
+        let terminating = self
+            .get(&kinds::NAMESPACE, "", namespace)
+            .is_ok_and(|o| text(&o, "/status/phase") == "Terminating");
+        if empty && terminating {
+            self.remove(&kinds::NAMESPACE, "", namespace);
+        }
+    }
+
+    /// Marks a namespace as terminating and deletes what is in it, each object in its own way.
+    pub(crate) fn delete_namespace(
+        &mut self,
+        clock: &dyn Clock,
+        name: &str,
+        old: &Object,
+    ) -> Result<Deleted, StoreError> {
+        if ["default", "kube-public", "kube-system"].contains(&name) {
+            return Err(StoreError::Forbidden {
+                resource: "namespaces".to_owned(),
+                name: name.to_owned(),
+                detail: "this namespace may not be deleted".to_owned(),
+            });
+        }
+        let mut object = old.as_ref().clone();
+        metadata(&mut object)?
+            .entry("deletionTimestamp")
+            .or_insert_with(|| json!(time::now(clock)));
+        object["status"] = json!({ "phase": "Terminating" });
+        let object = self.put(
+            &kinds::NAMESPACE,
+            key(&kinds::NAMESPACE, "", name),
+            Some(old.clone()),
+            object,
+        )?;
+        let inside: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(k, _)| k.2 == name)
+            .map(|(k, o)| (k.clone(), o.clone()))
+            .collect();
+        for ((group, plural, namespace, name), object) in inside {
+            if let Some(kind) = kinds::ALL.into_iter().find(|k| k.group == group && k.plural == plural) {
+                let grace = strategy::deletion_grace(kind, &object, None);
+                self.delete_gracefully(clock, kind, &namespace, &name, &object, grace)?;
+            }
+        }
+        self.finish_namespace(name);
+        match self.get(&kinds::NAMESPACE, "", name) {
+            Ok(object) => Ok(Deleted::Terminating(object)),
+            Err(_) => Ok(Deleted::Gone(object)),
+        }
+    }
+}
+
+pub(crate) fn is_terminating(object: &Value) -> bool {
+    object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|t| !t.is_null())
+}
+
+pub(crate) fn has_finalizers(object: &Value) -> bool {
+    object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .is_some_and(|f| !f.is_empty())
+}
+
+fn copy_field(to: &mut Value, from: &Value, field: &str) {
+    let Some(to) = to.as_object_mut() else { return };
+    match from.get(field) {
+        Some(value) => to.insert(field.to_owned(), value.clone()),
+        None => to.remove(field),
+    };
+}
+
+/// Metadata that only the store writes.
+fn keep_system_metadata(object: &mut Value, old: &Value) -> Result<(), StoreError> {
+    let meta = metadata(object)?;
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "generateName",
+        "resourceVersion",
+    ] {
+        match old.pointer("/metadata").and_then(|m| m.get(field)) {
+            Some(value) => meta.insert(field.to_owned(), value.clone()),
+            None => meta.remove(field),
+        };
+    }
+    Ok(())
+}
