@@ -1,10 +1,10 @@
 //! The Container Runtime Interface in Rust: CRI's own words as two object-safe traits, and a fake of each beside them.
 //!
-//! * [`RuntimeService`]: pod sandboxes, containers, exec, attach, port-forward, logs, events, volumes.
-//! * [`ImageService`]: images.
-//! * [`sandbox`], [`container`], [`namespace`], [`security`], [`volume`], [`image`], [`log`], [`event`], [`stream`]: what
-//!   they take and give.
-//! * [`fake`]: a runtime that runs nothing, for tests of what stands above.
+//! * [`RuntimeService`] has the pod sandboxes and containers, exec, attach, port-forward, logs, events and volumes.
+//! * [`ImageService`] has the images.
+//! * [`sandbox`], [`container`], [`namespace`], [`security`], [`volume`], [`image`], [`log`], [`event`] and [`stream`] are
+//!   what they take and give.
+//! * [`fake`] is a runtime that runs nothing, for tests of what stands above.
 //!
 //! The shape follows `k8s.io/cri-api` (`runtime/v1/api.proto`), so that a CRI gRPC server can be put on these traits and a
 //! CRI client under them. Two things are added, because the kubelet of podsim need not share a filesystem with its

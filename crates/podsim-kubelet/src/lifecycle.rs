@@ -129,20 +129,20 @@ pub(crate) async fn kill_container(
             () = reached(&target.clock, &mut deadline) => hook_failed("the grace period is over"),
         }
     }
-    let grace = left(&deadline).max(MINIMUM_GRACE);
     deadline.borrow_and_update();
-    let stop = target.runtime.stop_container(&target.id, grace);
-    tokio::pin!(stop);
+    let stop = |deadline: &watch::Receiver<Duration>| {
+        target
+            .runtime
+            .stop_container(&target.id, left(deadline).max(MINIMUM_GRACE))
+    };
+    let mut stopping = stop(&deadline);
     loop {
         tokio::select! {
-            result = &mut stop => return result,
-            changed = deadline.changed() => {
-                if changed.is_err() {
-                    return stop.await;
-                }
-                let grace = left(&deadline).max(MINIMUM_GRACE);
-                return target.runtime.stop_container(&target.id, grace).await;
-            }
+            result = &mut stopping => return result,
+            changed = deadline.changed() => match changed {
+                Ok(()) => stopping = stop(&deadline),
+                Err(_) => return stopping.await,
+            },
         }
     }
 }

@@ -104,7 +104,16 @@ fn plan(actions: &PodActions) -> String {
 #[test]
 fn each_state_has_its_plan() {
     use PodSandboxState::{NotReady, Ready};
-    let rows: &[(&str, &str, &[&str], Option<PodSandboxState>, &str, &str)] = &[
+    /// What it is, restart policy, init containers, the sandbox, the containers, the plan.
+    type Row = (
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        Option<PodSandboxState>,
+        &'static str,
+        &'static str,
+    );
+    let rows: &[Row] = &[
         (
             "nothing there: make all",
             "Always",
