@@ -1,7 +1,5 @@
 //! The `podsim` program, built where the tests can find it.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     podsim::main()
 }

@@ -5,6 +5,7 @@ use crate::commands::{
     version, wait,
 };
 use crate::context::{Context, GlobalArgs, Target};
+use crate::notes;
 use crate::terminal::{Stream, Terminal};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -50,6 +51,7 @@ enum Command {
     Namespaces(namespaces::NamespacesArgs),
     Node(node::NodeArgs),
     Image(image::ImageArgs),
+    Test(notes::command::TestArgs),
     Completion(completion::CompletionArgs),
     Version(version::VersionArgs),
 }
@@ -57,7 +59,7 @@ enum Command {
 impl Cli {
     /// Whether a node runs in this process: then it needs all threads, a client needs one.
     pub(crate) fn runs_a_node(&self) -> bool {
-        matches!(self.command, Command::Run(_))
+        matches!(self.command, Command::Run(_) | Command::Test(_))
     }
 
     /// Does it.
@@ -83,6 +85,7 @@ impl Cli {
             Command::Namespaces(args) => namespaces::run(context, args).await,
             Command::Node(args) => node::run(context, args).await,
             Command::Image(args) => image::run(context, args).await,
+            Command::Test(args) => notes::command::run(context, args).await,
             Command::Completion(args) => completion::run(context, args).await,
             Command::Version(args) => version::run(context, args).await,
         }

@@ -1,18 +1,27 @@
 //! A node in this process, registered so that other terminals find it.
 
-use crate::cluster::{Endpoint, Registration};
-use anyhow::{Result, bail};
+use crate::cluster::{Endpoint, Registration, Registry};
+use crate::node::{Node, NodeConfig};
+use anyhow::Result;
 use std::path::Path;
 
 /// A node that this process runs.
 pub(crate) struct LocalNode {
+    node: Node,
     registration: Registration,
 }
 
 impl LocalNode {
     /// Starts a node as the configuration file says.
-    pub(crate) async fn start(_config: Option<&Path>) -> Result<Self> {
-        bail!("the node is not there yet")
+    pub(crate) async fn start(config: Option<&Path>) -> Result<Self> {
+        let config = match config {
+            Some(file) => NodeConfig::read(file)?,
+            None => NodeConfig::default(),
+        };
+        let node = Node::start(&config).await?;
+        let endpoint = node.endpoint();
+        let registration = Registry::open()?.register(&config.name, endpoint.address, &endpoint.token)?;
+        Ok(Self { node, registration })
     }
 
     /// How to reach it.
@@ -22,11 +31,11 @@ impl LocalNode {
 
     /// Ends when somebody has asked the node to end.
     pub(crate) async fn shutdown_requested(&self) {
-        std::future::pending().await
+        self.node.stop_requested().await;
     }
 
     /// Stops the Pods and the node.
     pub(crate) async fn shutdown(self) {
-        drop(self.registration);
+        self.node.shutdown().await;
     }
 }

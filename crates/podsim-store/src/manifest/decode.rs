@@ -7,14 +7,14 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node as KubeNode, Pod, Secret, Service, ServiceAccount};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// An object of a manifest.
 #[derive(Debug)]
 pub struct Document {
     file: String,
     kind: &'static Kind,
-    node: Rc<Node>,
+    node: Arc<Node>,
     value: Value,
 }
 
@@ -45,7 +45,7 @@ pub fn decode(file: &str, text: &str) -> Result<Vec<Document>, Diagnostics> {
     Ok(documents)
 }
 
-fn read(file: &str, node: Rc<Node>, documents: &mut Vec<Document>, complaints: &mut Vec<Diagnostic>) {
+fn read(file: &str, node: Arc<Node>, documents: &mut Vec<Document>, complaints: &mut Vec<Diagnostic>) {
     if !matches!(node.content, Content::Mapping(_)) {
         let message = "an object must be a mapping with apiVersion, kind and metadata".to_owned();
         complaints.push(Diagnostic::at(file, node.at, message));

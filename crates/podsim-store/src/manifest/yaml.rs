@@ -8,7 +8,7 @@ use super::Diagnostic;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// How deep collections may be nested.
 const MAX_DEPTH: usize = 64;
@@ -48,7 +48,7 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Content {
     Scalar(Value, /* as it was written, if plain */ Option<String>),
-    Sequence(Vec<Rc<Node>>),
+    Sequence(Vec<Arc<Node>>),
     Mapping(Vec<Entry>),
 }
 
@@ -57,11 +57,11 @@ pub(crate) enum Content {
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) at: Position,
-    pub(crate) value: Rc<Node>,
+    pub(crate) value: Arc<Node>,
 }
 
 impl Node {
-    fn new(at: Position, content: Content) -> Rc<Self> {
+    fn new(at: Position, content: Content) -> Arc<Self> {
         let (mut nodes, mut bytes) = (1_usize, 0_usize);
         let mut count = |node: &Node| {
             nodes = nodes.saturating_add(node.nodes);
@@ -76,7 +76,7 @@ impl Node {
                 bytes = entries.iter().fold(bytes, |b, e| b.saturating_add(e.key.len()));
             }
         }
-        Rc::new(Self {
+        Arc::new(Self {
             at,
             content,
             nodes,
@@ -107,7 +107,7 @@ impl Node {
     }
 
     /// An item of a sequence.
-    pub(crate) fn item(&self, index: usize) -> Option<&Rc<Node>> {
+    pub(crate) fn item(&self, index: usize) -> Option<&Arc<Node>> {
         match &self.content {
             Content::Sequence(items) => items.get(index),
             _ => None,
@@ -123,20 +123,20 @@ struct Open {
 }
 
 enum Items {
-    Sequence(Vec<Rc<Node>>),
+    Sequence(Vec<Arc<Node>>),
     Mapping {
         entries: Vec<Entry>,
-        merges: Vec<(Position, Rc<Node>)>,
+        merges: Vec<(Position, Arc<Node>)>,
         key: Option<(String, Position, bool)>,
     },
 }
 
 /// Reads all documents of a text; empty ones are left out.
-pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Rc<Node>>, Diagnostic> {
+pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Arc<Node>>, Diagnostic> {
     let complain = |at: Position, message: String| Diagnostic::at(file, at, message);
     let mut documents = vec![];
     let mut open: Vec<Open> = vec![];
-    let mut anchors: HashMap<usize, Rc<Node>> = HashMap::new();
+    let mut anchors: HashMap<usize, Arc<Node>> = HashMap::new();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|e| complain((*e.marker()).into(), format!("YAML: {}", e.info())))?;
@@ -208,7 +208,7 @@ fn check_depth(open: &[Open]) -> Result<(), String> {
 
 type Complaint = (Position, String);
 
-fn add(items: &mut Items, node: Rc<Node>, at: Position) -> Result<(), Complaint> {
+fn add(items: &mut Items, node: Arc<Node>, at: Position) -> Result<(), Complaint> {
     match items {
         Items::Sequence(items) => items.push(node),
         Items::Mapping { entries, merges, key } => match key.take() {
@@ -240,7 +240,7 @@ fn add(items: &mut Items, node: Rc<Node>, at: Position) -> Result<(), Complaint>
     Ok(())
 }
 
-fn close(at: Position, items: Items) -> Result<Rc<Node>, Complaint> {
+fn close(at: Position, items: Items) -> Result<Arc<Node>, Complaint> {
     let (mut entries, merges) = match items {
         Items::Sequence(items) => return Ok(Node::new(at, Content::Sequence(items))),
         Items::Mapping { entries, merges, .. } => (entries, merges),

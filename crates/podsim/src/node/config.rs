@@ -96,7 +96,7 @@ impl NodeConfig {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let place = || format!("node configuration {}", path.display());
         let text = std::fs::read_to_string(path).with_context(place)?;
-        let value = podsim_store::manifest::parse_yaml(&text).map_err(|error| anyhow::anyhow!("{error}")).with_context(place)?;
+        let value = podsim_store::manifest::settings(&path.to_string_lossy(), &text)?;
         let config: Self = match value {
             serde_json::Value::Null => Self::default(),
             value => serde_path_to_error::deserialize(value)

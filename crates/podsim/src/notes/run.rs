@@ -97,8 +97,8 @@ impl Runner<'_> {
         let mut names = Vec::new();
         for document in documents {
             let (kind, namespace) = (document.kind(), document.namespace().unwrap_or("default"));
-            let name = format!("{}/{}", kind.singular(), document.name());
-            if kind.singular() == "pod" {
+            let name = format!("{}/{}", kind.singular, document.name());
+            if kind.singular == "pod" {
                 self.delete(namespace, document.name()).await?;
             }
             if let Err(error) = self.node.store.create(kind, namespace, document.value().clone()) {

@@ -1,0 +1,78 @@
+//! podsim: Kubernetes Pods on any machine.
+//!
+//! * [`cli`]: the command line; `commands/`: one file a verb.
+//! * [`programs`]: the same verbs as `kubectl`, `docker` and `crictl` inside the node.
+//! * [`node`]: the composition root: a whole node in this process; [`local`] registers it so that other terminals find it.
+//! * [`notes`]: `podsim test`.
+//! * [`cluster`], [`client`]: how a verb finds a running node and talks to it.
+//! * [`terminal`], [`printer`], [`output`]: where a verb reads and writes, and how things look.
+
+mod cli;
+mod client;
+mod cluster;
+mod commands;
+mod context;
+mod errors;
+mod local;
+mod manifests;
+mod node;
+mod node_view;
+mod notes;
+mod output;
+mod pods;
+mod printer;
+mod programs;
+mod remote;
+mod selection;
+mod terminal;
+
+use crate::cli::Cli;
+use crate::terminal::{HostTerminal, Stream, Terminal};
+use clap::Parser;
+use std::sync::Arc;
+use tokio::runtime::Builder;
+
+/// The program: reads the command line, does what it says, and ends the process.
+pub fn main() -> ! {
+    let command_line = Cli::try_parse();
+    // A client has one connection and one terminal: more threads would only cost start-up.
+    let node = command_line.as_ref().is_ok_and(Cli::runs_a_node);
+    let mut builder = if node {
+        Builder::new_multi_thread()
+    } else {
+        Builder::new_current_thread()
+    };
+    let code = match builder.enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(command_line)),
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            1
+        }
+    };
+    // Not by returning: a read of stdin that waits, on a thread of its own, would be waited for.
+    std::process::exit(code);
+}
+
+async fn run(command_line: Result<Cli, clap::Error>) -> i32 {
+    let terminal: Arc<dyn Terminal> = Arc::new(HostTerminal::default());
+    let result = match command_line {
+        Ok(command_line) => command_line.run(terminal.clone()).await,
+        Err(error) => return cli::complain(&error, terminal.as_ref()).await,
+    };
+    finish(result, terminal.as_ref()).await
+}
+
+/// Says what went wrong and gives the exit code.
+async fn finish(result: anyhow::Result<i32>, terminal: &dyn Terminal) -> i32 {
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let (message, code) = errors::report(&error);
+            if !message.is_empty() {
+                // Where stderr is gone the exit code has to do.
+                let _ = terminal.write(Stream::Stderr, format!("{message}\n").as_bytes()).await;
+            }
+            code
+        }
+    }
+}
