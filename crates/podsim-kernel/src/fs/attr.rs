@@ -34,7 +34,8 @@ pub fn chown(caller: &Caller, path: &PathRef, uid: Option<u32>, gid: Option<u32>
     let owner = who.fsuid == stat.uid;
     let uid_ok = uid.is_none_or(|uid| owner && uid == stat.uid);
     let gid_ok = gid.is_none_or(|gid| owner && (gid == stat.gid || who.in_group(gid)));
-    if !(uid_ok && gid_ok) && !who.capable(Capability::CHOWN) {
+    let allowed = (uid_ok && gid_ok) || who.capable(Capability::CHOWN);
+    if !allowed {
         return Err(Errno::EPERM);
     }
     let mut bits = stat.mode.0;

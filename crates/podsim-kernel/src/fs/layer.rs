@@ -235,6 +235,9 @@ impl LayerBuilder {
             path: entry.path.clone(),
             reason,
         };
+        if entry.path.len() >= super::namei::PATH_MAX {
+            return Err(error("the path is too long"));
+        }
         let mut names: Vec<&str> = entry.path.split('/').filter(|n| !n.is_empty() && *n != ".").collect();
         if names
             .iter()

@@ -77,7 +77,7 @@ impl Mount {
     /// Changes its flags, but not the propagation.
     pub fn remount(&self, flags: MountFlags) {
         let propagation = MountFlags::PRIVATE | MountFlags::SLAVE | MountFlags::SHARED;
-        let new = (flags & KEPT - propagation) | (self.flags() & propagation);
+        let new = (flags & (KEPT - propagation)) | (self.flags() & propagation);
         self.flags.store(new.bits(), Ordering::Relaxed);
     }
 
@@ -171,15 +171,17 @@ impl MountTable {
 
     /// The mounts on a mount, at any depth, itself first and each after the one it is on.
     fn subtree(&self, id: u64) -> Vec<u64> {
+        let mut on: HashMap<u64, Vec<u64>> = HashMap::new();
+        for mounted in self.mounts.values() {
+            if let Some(at) = &mounted.place {
+                on.entry(at.mount.id).or_default().push(mounted.mount.id);
+            }
+        }
         let mut all = vec![id];
         let mut next = 0;
-        while let Some(&parent) = all.get(next) {
+        while let Some(parent) = all.get(next) {
             next += 1;
-            let on_it = self
-                .mounts
-                .values()
-                .filter(|m| m.place.as_ref().is_some_and(|at| at.mount.id == parent));
-            all.extend(on_it.map(|m| m.mount.id));
+            all.extend(on.remove(parent).unwrap_or_default());
         }
         all
     }
@@ -264,6 +266,9 @@ impl MountNamespace {
         recursive: bool,
     ) -> Result<Arc<Mount>> {
         let below = if recursive { what.mounts_below() } else { Vec::new() };
+        if self.table.read().mounts.len() + below.len() >= MOUNT_MAX {
+            return Err(Errno::ENOSPC);
+        }
         let source = what.mount.source.clone();
         let bound = self.attach(&what.mount.sb, what.dentry.clone(), &source, at, flags)?;
         let mut copies = HashMap::from([(what.mount.id, bound.clone())]);
@@ -359,7 +364,7 @@ impl MountNamespace {
         let table = self.table.read();
         let ids = if recursive { table.subtree(at.id) } else { vec![at.id] };
         for mount in ids.iter().filter_map(|id| table.mounts.get(id)).map(|m| &m.mount) {
-            let new = (mount.flags() - kinds) | (propagation & kinds - MountFlags::PRIVATE);
+            let new = (mount.flags() - kinds) | (propagation & (kinds - MountFlags::PRIVATE));
             mount.flags.store(new.bits(), Ordering::Relaxed);
         }
     }

@@ -6,7 +6,7 @@ mod mount;
 pub(super) use io::*;
 pub(super) use mount::*;
 
-use crate::fs::namei::lookup;
+use crate::fs::namei::{PATH_MAX, lookup};
 use crate::fs::{Caller, PathRef, attr, names};
 use crate::task::Task;
 use podsim_sys::*;
@@ -163,7 +163,12 @@ pub(super) fn umask(task: &Task, mask: Mode) -> Mode {
 
 pub(super) fn getcwd(task: &Task) -> Result<String> {
     let caller = Caller::of(task);
-    caller.fs.cwd.reachable(&caller.fs.root).ok_or(Errno::ENOENT)
+    let path = caller.fs.cwd.reachable(&caller.fs.root).ok_or(Errno::ENOENT)?;
+    if path.len() >= PATH_MAX {
+        Err(Errno::ENAMETOOLONG)
+    } else {
+        Ok(path)
+    }
 }
 
 /// A directory that the caller may stand in.

@@ -39,7 +39,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     file("meminfo", meminfo::show),
     link("mounts", |_| Ok("self/mounts".into())),
     link("net", |_| Ok("self/net".into())),
-    link("self", |view| caller_pid(view)),
+    link("self", caller_pid),
     file("stat", stat::show),
     dir("sys", sys::ENTRIES),
     dir("sysvipc", SYSVIPC),

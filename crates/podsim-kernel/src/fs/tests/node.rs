@@ -180,7 +180,10 @@ pub(super) fn cat(task: &Task, path: &str) -> Result<String> {
     let mut text = Vec::new();
     let mut buf = [0; 100];
     loop {
-        let n = now(task.read(fd, &mut buf)).inspect_err(|_| drop(task.close(fd)))?;
+        let n = match now(task.read(fd, &mut buf)) {
+            Ok(n) => n,
+            Err(errno) => return task.close(fd).and(Err(errno)),
+        };
         if n == 0 {
             break;
         }

@@ -56,7 +56,7 @@ fn layers_are_merged_with_their_whiteouts() {
 #[test]
 fn changes_stay_in_the_container_and_the_layer_stays_as_it_is() {
     let lower = base();
-    let mut one = overlay(&[lower.clone()]);
+    let mut one = overlay(std::slice::from_ref(&lower));
     one.script(
         "
         stat /etc/passwd -> -0644 1 0:0
@@ -130,7 +130,7 @@ fn links_in_the_layer_are_one_file_and_merged_directories_have_one_link() {
 #[test]
 fn a_filesystem_goes_away_with_its_last_user() {
     let lower = base();
-    let mut world = overlay(&[lower.clone()]);
+    let mut world = overlay(std::slice::from_ref(&lower));
     world.script("append /bin/ls +\ncat /bin/sh -> code+\ntouch /etc/x\nmkdir /a\nmkdir /a/b\ncd /a/b");
     let sb = Arc::downgrade(world.root.mount.sb());
     assert!(Arc::strong_count(&lower) > 1);

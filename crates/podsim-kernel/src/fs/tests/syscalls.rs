@@ -40,7 +40,7 @@ fn open_2_flags_do_what_they_say() {
     ];
     for (path, flags, expected) in rows {
         assert_eq!(
-            open(&task, path, flags).map(|fd| drop(task.close(fd))),
+            open(&task, path, flags).and_then(|fd| task.close(fd)),
             expected,
             "{path} {flags:?}"
         );
@@ -214,7 +214,7 @@ fn mount_2_makes_moves_and_removes_mounts() {
     for dir in ["/a", "/b", "/c"] {
         task.mkdirat(Fd::CWD, dir, Mode(0o755)).unwrap();
     }
-    let rows: &[(&str, &str, &str, MountFlags, &str, Result<()>)] = &[
+    let rows = [
         ("none", "/none", "tmpfs", none, "", Err(Errno::ENOENT)),
         ("none", "/etc/passwd", "tmpfs", none, "", Err(Errno::ENOTDIR)),
         ("none", "/a", "ext4", none, "", Err(Errno::ENODEV)),
@@ -247,8 +247,8 @@ fn mount_2_makes_moves_and_removes_mounts() {
     ];
     for (source, target, fstype, flags, data, expected) in rows {
         assert_eq!(
-            task.mount(source, target, fstype, *flags, data),
-            *expected,
+            task.mount(source, target, fstype, flags, data),
+            expected,
             "{source} {target} {fstype} {flags:?}"
         );
     }

@@ -79,7 +79,7 @@ fn all_filesystems_together_stay_within_the_memory_of_the_node() {
         open b /b/f
         fallocate a 0 50331648
         fallocate b 0 50331648 -> ENOSPC
-        fallocate b 0 16777216
+        fallocate b 0 16773120
         ",
     );
 }
@@ -114,7 +114,7 @@ fn times_follow_the_clock() {
 
 #[test]
 fn options_are_parsed_as_mount_gives_them() {
-    let rows: &[(&str, Result<(Option<u64>, Option<u64>, u16)>)] = &[
+    let rows = [
         ("", Ok((None, None, 0o1777))),
         ("size=64m,mode=755", Ok((Some(64 << 20), None, 0o755))),
         ("size=50%,nr_inodes=1k", Ok((Some(500), Some(1024), 0o1777))),
@@ -129,7 +129,7 @@ fn options_are_parsed_as_mount_gives_them() {
     ];
     for (text, expected) in rows {
         let got = Options::parse(text, 1000).map(|o| (o.limits.size, o.limits.inodes, o.mode.0));
-        assert_eq!(got, *expected, "{text}");
+        assert_eq!(got, expected, "{text}");
     }
 }
 
@@ -170,4 +170,45 @@ fn flock_is_held_by_the_open_file_and_given_back_with_it() {
     assert_eq!(lock(&world, "a", Flock::Shared), Err(Errno::EAGAIN));
     world.script("close b");
     assert_eq!(lock(&world, "a", Flock::Shared), Ok(()));
+}
+
+#[test]
+fn a_tree_as_deep_as_there_are_inodes_goes_away_without_a_trace() {
+    let mut world = world();
+    world.script("mkdir /m\ntmpfs /m nr_inodes=20000\ncd /m");
+    let caller = world.caller(None);
+    let mut at = world.cwd.clone();
+    loop {
+        at = match names::mkdir(&caller, &at, "d", Mode(0o755)) {
+            Ok(made) => made,
+            Err(errno) => break assert_eq!(errno, Errno::ENOSPC),
+        };
+    }
+    assert!(at.display(&world.root).len() > 39_000);
+    assert_eq!(world.vfs.memory_used(), 20_001 * 1024);
+    drop(caller);
+    world.script("cd /\numount -l /m");
+    drop(at);
+    assert_eq!(world.vfs.memory_used(), 1024);
+}
+
+#[test]
+fn each_name_of_a_file_counts() {
+    world().script(
+        "
+        mkdir /m
+        tmpfs /m nr_inodes=3
+        cd /m
+        touch a
+        ln a b
+        ln a c
+        ln a d -> ENOSPC
+        touch e -> ENOSPC
+        rm a
+        touch e
+        rm b
+        rm c
+        free -> 8192 blocks 2 files
+        ",
+    );
 }

@@ -122,6 +122,14 @@ impl Dir {
         self.changed = true;
     }
 
+    /// Takes all inodes out: for the end of the directory.
+    pub(super) fn take_entries(&mut self) -> Vec<Arc<Node>> {
+        std::mem::take(&mut self.entries)
+            .into_values()
+            .map(|entry| entry.inode)
+            .collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lower_names().len() - self.hidden.len() + self.order.len()
     }

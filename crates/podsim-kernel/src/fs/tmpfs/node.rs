@@ -37,6 +37,8 @@ struct Attr {
     uid: u32,
     gid: u32,
     nlink: u32,
+    /// Names that were added to the first one; each counts as an inode, since it takes memory (shmem_link).
+    extra_names: u32,
     atime: Duration,
     mtime: Duration,
     ctime: Duration,
@@ -51,8 +53,16 @@ enum Body {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if self.counted {
-            self.fs.quota.give_inode_back();
+        let names = u64::from(self.counted) + u64::from(self.attr.get_mut().extra_names);
+        self.fs.quota.give_inodes_back(names);
+        // Directories may be nested as deep as there are inodes: they go one by one, not by recursion.
+        let mut rest = self.take_entries();
+        while let Some(node) = rest.pop() {
+            rest.extend(
+                Arc::into_inner(node)
+                    .map(|mut node| node.take_entries())
+                    .unwrap_or_default(),
+            );
         }
     }
 }
@@ -61,7 +71,8 @@ impl Node {
     /// A new object.
     pub(super) fn new(fs: &Arc<TmpFs>, new: &NewInode) -> Result<Arc<Self>> {
         fs.quota.take_inode()?;
-        Ok(Arc::new(Self::build(fs, new, true)))
+        let made = Self::build(fs, new, true);
+        Ok(Arc::new(made))
     }
 
     /// The root directory; it does not count.
@@ -88,6 +99,7 @@ impl Node {
                 uid: new.uid,
                 gid: new.gid,
                 nlink: 1,
+                extra_names: 0,
                 atime: now,
                 mtime: now,
                 ctime: now,
@@ -117,6 +129,7 @@ impl Node {
                 uid: node.uid,
                 gid: node.gid,
                 nlink: node.nlink,
+                extra_names: 0,
                 atime: node.mtime,
                 mtime: node.mtime,
                 ctime: node.mtime,
@@ -167,7 +180,7 @@ impl Node {
     }
 
     fn change_names(&self, change: impl FnOnce(&mut Dir) -> Result<()>) -> Result<()> {
-        change(&mut *self.dir()?.lock())?;
+        change(&mut self.dir()?.lock())?;
         let now = self.fs.now();
         let mut attr = self.attr.lock();
         attr.mtime = now;
@@ -175,10 +188,40 @@ impl Node {
         Ok(())
     }
 
-    fn change_links(&self, change: impl FnOnce(u32) -> u32) {
+    fn touch(&self) {
+        self.attr.lock().ctime = self.fs.now();
+    }
+
+    /// It has a name more: ENOENT when it had none any more, EMLINK.
+    fn add_name(&self) -> Result<()> {
         let mut attr = self.attr.lock();
-        attr.nlink = change(attr.nlink);
+        match attr.nlink {
+            0 => return Err(Errno::ENOENT),
+            LINK_MAX.. => return Err(Errno::EMLINK),
+            _ => {}
+        }
+        self.fs.quota.take_inode()?;
+        attr.nlink += 1;
+        attr.extra_names += 1;
         attr.ctime = self.fs.now();
+        Ok(())
+    }
+
+    fn remove_name(&self) {
+        let mut attr = self.attr.lock();
+        attr.nlink = attr.nlink.saturating_sub(1);
+        attr.ctime = self.fs.now();
+        if attr.extra_names > 0 {
+            attr.extra_names -= 1;
+            self.fs.quota.give_inodes_back(1);
+        }
+    }
+
+    fn take_entries(&mut self) -> Vec<Arc<Node>> {
+        match &mut self.body {
+            Body::Dir(dir) => dir.get_mut().take_entries(),
+            _ => Vec::new(),
+        }
     }
 
     fn touch_content(&self) {
@@ -284,20 +327,18 @@ impl Inode for Node {
         if !Arc::ptr_eq(&self.fs, &target.fs) {
             return Err(Errno::EXDEV);
         }
-        match target.attr.lock().nlink {
-            0 => return Err(Errno::ENOENT),
-            LINK_MAX.. => return Err(Errno::EMLINK),
-            _ => {}
-        }
-        self.change_names(|dir| {
+        target.add_name()?;
+        let added = self.change_names(|dir| {
             if dir.dead {
                 return Err(Errno::ENOENT);
             }
             dir.insert(name, target.clone());
             Ok(())
-        })?;
-        target.change_links(|n| n + 1);
-        Ok(())
+        });
+        if added.is_err() {
+            target.remove_name();
+        }
+        added
     }
 
     fn unlink(&self, name: &str) -> Result<()> {
@@ -309,7 +350,7 @@ impl Inode for Node {
             dir.remove(name);
             Ok(())
         })?;
-        gone.change_links(|n| n.saturating_sub(1));
+        gone.remove_name();
         Ok(())
     }
 
@@ -338,7 +379,7 @@ impl Inode for Node {
         }
         match new_dir.find(new) {
             Ok(replaced) if replaced.file_type == FileType::Directory => replaced.close_dir()?,
-            Ok(replaced) => replaced.change_links(|n| n.saturating_sub(1)),
+            Ok(replaced) => replaced.remove_name(),
             Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno),
         }
@@ -351,7 +392,7 @@ impl Inode for Node {
             dir.remove(old);
             Ok(())
         })?;
-        moving.change_links(|n| n);
+        moving.touch();
         Ok(())
     }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes a page.
 pub(super) const PAGE: u64 = 4096;
+/// What an inode with its name counts as, in bytes.
+const INODE_MEMORY: u64 = 1024;
 
 /// What a filesystem may hold and holds.
 pub(super) struct Quota {
@@ -43,12 +45,19 @@ impl Quota {
         self.vfs.give_memory_back(count.saturating_mul(PAGE));
     }
 
+    /// Takes an inode, and the memory that it and its name take: ENOSPC.
     pub(super) fn take_inode(&self) -> Result<()> {
-        take(&self.inodes, 1, self.max_inodes.load(Ordering::Relaxed))
+        take(&self.inodes, 1, self.max_inodes.load(Ordering::Relaxed))?;
+        if let Err(errno) = self.vfs.take_memory(INODE_MEMORY) {
+            self.inodes.fetch_sub(1, Ordering::Relaxed);
+            return Err(errno);
+        }
+        Ok(())
     }
 
-    pub(super) fn give_inode_back(&self) {
-        self.inodes.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn give_inodes_back(&self, count: u64) {
+        self.inodes.fetch_sub(count, Ordering::Relaxed);
+        self.vfs.give_memory_back(count * INODE_MEMORY);
     }
 }
 
