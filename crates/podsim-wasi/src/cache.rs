@@ -103,15 +103,21 @@ impl<S: Syscalls> ModuleCache<S> {
         Some(compiled.program.clone())
     }
 
-    /// The program, compiled if need be: this can take seconds for a large one.
-    pub(crate) fn compile(&self, wasm: &Bytes) -> Result<Arc<Program<S>>, LoadError> {
+    /// The program, if its content is known, wherever the bytes are.
+    fn known(&self, wasm: &Bytes) -> Result<Arc<Program<S>>, Hash> {
         if let Some(program) = self.ready(wasm) {
             return Ok(program);
         }
         let hash: Hash = Sha256::digest(wasm).into();
-        if let Some(program) = self.inner.lock().find(wasm, hash) {
-            return Ok(program);
-        }
+        self.inner.lock().find(wasm, hash).ok_or(hash)
+    }
+
+    /// The program, compiled if need be: this can take seconds for a large one.
+    pub(crate) fn compile(&self, wasm: &Bytes) -> Result<Arc<Program<S>>, LoadError> {
+        let hash = match self.known(wasm) {
+            Ok(program) => return Ok(program),
+            Err(hash) => hash,
+        };
         looks_like_a_module(wasm)?;
         let module = Module::new(&self.engine, wasm).map_err(|e| LoadError::Invalid(format!("{e:#}")))?;
         let program = Arc::new(self.link(&module)?);
@@ -121,7 +127,7 @@ impl<S: Syscalls> ModuleCache<S> {
 
     /// Whether the bytes are a module, without compiling them.
     pub(crate) fn check(&self, wasm: &Bytes) -> Result<(), LoadError> {
-        if self.ready(wasm).is_some() {
+        if self.known(wasm).is_ok() {
             return Ok(());
         }
         looks_like_a_module(wasm)?;
