@@ -61,6 +61,12 @@ struct End {
     error: Option<Errno>,
 }
 
+impl End {
+    fn is_over(&self, peer: &End) -> bool {
+        self.send_shut && (self.done || peer.closed || self.error.is_some())
+    }
+}
+
 /// Bytes, and for messages their lengths.
 #[derive(Default)]
 struct Inbox {
@@ -231,7 +237,7 @@ impl Duplex {
         let fin = {
             let mut state = self.state.lock();
             let (own, peer) = pair(&mut state, side);
-            if own.send_shut && own.recv_shut && peer.closed && self.flavor == Flavor::Tcp {
+            if self.flavor == Flavor::Tcp && own.is_over(peer) {
                 return Err(Errno::ENOTCONN);
             }
             let mut fin = false;
@@ -352,11 +358,11 @@ impl Duplex {
         (own.send_shut, own.done || peer.closed)
     }
 
-    /// Whether the connection was reset.
-    pub(super) fn is_dead(&self, side: Side) -> bool {
+    /// Whether both directions have ended, or it was reset: TCP_CLOSE, as far as the socket is concerned.
+    pub(super) fn is_over(&self, side: Side) -> bool {
         let mut state = self.state.lock();
         let (own, peer) = pair(&mut state, side);
-        own.send_shut && own.recv_shut && (own.error.is_some() || peer.closed)
+        own.is_over(peer)
     }
 
     /// Changes how much can wait for this side (SO_RCVBUF).

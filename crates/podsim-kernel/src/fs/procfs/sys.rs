@@ -75,9 +75,10 @@ const KERNEL: &[Entry] = &[
     constant!("overflowuid", "65534"),
     constant!("pid_max", "4194304"),
     dir("random", RANDOM),
-    constant!("sem", "32000\t1024000000\t500\t32000"),
-    constant!("shmall", "18446744073692774399"),
-    constant!("shmmax", "18446744073692774399"),
+    // The limits of `ipc/sem.rs` and `ipc/shm.rs`: lower than Linux's defaults, since memory is the host's.
+    constant!("sem", "32000\t1024000\t500\t32000"),
+    constant!("shmall", "65536"),
+    constant!("shmmax", "67108864"),
     constant!("shmmni", "4096"),
     constant!("threads-max", "127000"),
     file("version", |view| {

@@ -139,11 +139,10 @@ impl TcpSocket {
             Phase::Connecting(peer) => (0x02, *peer, 0, 0),
             Phase::Connected(connection) => {
                 let code = match connection.stream.ended(connection.side) {
-                    _ if connection.stream.is_dead(connection.side) => return None,
+                    _ if connection.stream.is_over(connection.side) => return None,
                     (false, false) => 0x01,
                     (true, false) => 0x05,
-                    (false, true) => 0x08,
-                    (true, true) => 0x06,
+                    (_, true) => 0x08,
                 };
                 let (rx, tx) = connection.stream.queued(connection.side);
                 (code, connection.peer, rx, tx)
@@ -314,7 +313,7 @@ impl Socket for TcpSocket {
     fn peer_address(&self) -> Result<SockAddr> {
         let c = self
             .connection()
-            .filter(|c| !c.stream.is_dead(c.side))
+            .filter(|c| !c.stream.is_over(c.side))
             .ok_or(Errno::ENOTCONN)?;
         Ok(inet::show(self.family, c.peer))
     }

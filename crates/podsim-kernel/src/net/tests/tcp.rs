@@ -65,6 +65,8 @@ fn a_half_closed_connection_still_carries_the_other_half() {
         PollEvents::IN | PollEvents::OUT | PollEvents::RDHUP | PollEvents::HUP
     );
     assert_eq!(receive(&client, 99).unwrap(), "");
+    assert_eq!(client.peer_address(), Err(Errno::ENOTCONN));
+    assert_eq!(client.shutdown(Shutdown::Both), Err(Errno::ENOTCONN));
 }
 
 #[test]
