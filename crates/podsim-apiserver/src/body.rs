@@ -4,28 +4,42 @@ use crate::status::{ApiError, Result};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use std::time::Duration;
 
 /// As Kubernetes: etcd's limit twice.
 const LIMIT: usize = 3 << 20;
+/// How much is read of a body that is too large.
+const DRAIN: usize = 64 << 20;
 /// How long a client may take to send a body. Host time: this is about the connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn read(body: Body) -> Result<bytes::Bytes> {
-    let read = axum::body::to_bytes(body, LIMIT);
-    let bytes = tokio::time::timeout(PATIENCE, read)
+async fn read(body: Body) -> Result<Bytes> {
+    tokio::time::timeout(PATIENCE, collect(body))
         .await
-        .map_err(|_| ApiError::timeout("the body of the request did not arrive in time"))?;
-    bytes.map_err(|error| {
-        // The limit is behind one layer of wrapping, a broken connection elsewhere.
-        let too_large = std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
-        if too_large {
-            ApiError::too_large(LIMIT)
-        } else {
-            ApiError::bad_request(error.to_string())
+        .map_err(|_| ApiError::timeout("the body of the request did not arrive in time"))?
+}
+
+async fn collect(mut body: Body) -> Result<Bytes> {
+    let (mut bytes, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let data = frame.into_data().unwrap_or_default();
+        length += data.len();
+        // What is too much is still read for a while: a client that is cut off while it sends never sees the answer.
+        if length > DRAIN {
+            break;
         }
-    })
+        if length <= LIMIT {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    if length > LIMIT {
+        return Err(ApiError::too_large(LIMIT));
+    }
+    Ok(bytes.freeze())
 }
 
 /// The content type, without its parameters.

@@ -87,11 +87,10 @@ impl ApiServer {
 
     /// Serves until `shutdown` is ready; then every connection is cut.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let app = App {
+        let router = router(App {
             address: listener.local_addr()?.to_string(),
             ..self.app
-        };
-        let router = Router::new().fallback(handle).with_state(Arc::new(app));
+        });
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         tokio::pin!(shutdown);
@@ -131,6 +130,10 @@ impl ApiServer {
             });
         }
     }
+}
+
+fn router(app: App) -> Router {
+    Router::new().fallback(handle).with_state(Arc::new(app))
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
