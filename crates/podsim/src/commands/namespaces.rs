@@ -8,7 +8,11 @@ use crate::pods::pod_name;
 use anyhow::Result;
 use clap::Args;
 use podsim_apiserver::node_view::{ContainerView, SandboxView};
+use k8s_openapi::api::core::v1::PodSpec;
+use podsim_cri::UtsNamespace;
+use podsim_kubelet::namespaces::{Decision, decisions};
 use podsim_sys::NsKind;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Show which Linux namespaces the containers of a Pod share, with whom, and why
@@ -111,8 +115,13 @@ fn lines(pod: &Value, sandbox: &SandboxView, containers: &[ContainerView]) -> Ve
             inodes: &container.namespaces.inodes,
         }));
     }
+    // How UTS namespaces are shared is a setting of the node: it shows in what is there.
+    let uts = sandbox.namespaces.inodes.get(NsKind::Uts.name());
+    let shared = uts.is_some() && members.iter().all(|member| member.inodes.get(NsKind::Uts.name()) == uts);
+    let uts = if shared && members.len() > 1 { UtsNamespace::Pod } else { UtsNamespace::Container };
+    let spec = PodSpec::deserialize(&pod["spec"]).unwrap_or_default();
     let mut lines = Vec::new();
-    for kind in NsKind::ALL {
+    for Decision { kind, decided_by, .. } in decisions(&spec, uts) {
         for (index, member) in members.iter().enumerate() {
             let inode = member.inodes.get(kind.name()).copied();
             let shared_with = match inode {
@@ -129,7 +138,6 @@ fn lines(pod: &Value, sandbox: &SandboxView, containers: &[ContainerView]) -> Ve
                     }
                 }
             };
-            let decided_by = decided_by(kind, pod, sandbox, inode);
             lines.push(Line {
                 kind: kind.name(),
                 container: member.name.to_owned(),
@@ -140,27 +148,6 @@ fn lines(pod: &Value, sandbox: &SandboxView, containers: &[ContainerView]) -> Ve
         }
     }
     lines
-}
-
-/// The field of the manifest that puts a container there; in words where none can.
-fn decided_by(kind: NsKind, pod: &Value, sandbox: &SandboxView, inode: Option<u64>) -> &'static str {
-    let set = |field: &str| pod["spec"][field] == true;
-    let of_sandbox = inode.is_some() && sandbox.namespaces.inodes.get(kind.name()).copied() == inode;
-    match kind {
-        NsKind::Net if set("hostNetwork") => "spec.hostNetwork: true",
-        NsKind::Net => "spec.hostNetwork: false (containers of a Pod always share)",
-        NsKind::Ipc if set("hostIPC") => "spec.hostIPC: true",
-        NsKind::Ipc => "spec.hostIPC: false (containers of a Pod always share)",
-        NsKind::Pid if set("hostPID") => "spec.hostPID: true",
-        NsKind::Pid if set("shareProcessNamespace") => "spec.shareProcessNamespace: true",
-        NsKind::Pid => "spec.shareProcessNamespace: false",
-        NsKind::Uts if set("hostNetwork") => "spec.hostNetwork: true (the node's name comes with its network)",
-        NsKind::Uts if of_sandbox => "node setting utsNamespace",
-        NsKind::Uts => "node setting utsNamespace: container",
-        NsKind::Mnt => "no field: each container has its own root",
-        NsKind::User => "spec.hostUsers: true (the default)",
-        NsKind::Cgroup => "no field: the node's",
-    }
 }
 
 #[cfg(test)]
@@ -182,7 +169,7 @@ mod tests {
             "stdin": false,
         }))
         .unwrap();
-        let pod = json!({"spec": {"shareProcessNamespace": true, "containers": [{"name": "shell"}]}});
+        let pod = json!({"spec": {"shareProcessNamespace": true, "containers": [{"name": "shell", "image": "x"}]}});
         let lines = lines(&pod, &sandbox, &[container]);
         let show = |kind: &str| {
             let line = lines
@@ -198,11 +185,11 @@ mod tests {
         );
         assert_eq!(
             show("user"),
-            "Some(4026531837) the node | spec.hostUsers: true (the default)"
+            "Some(4026531837) the node | spec.hostUsers does nothing: there is one user namespace"
         );
         assert_eq!(
             show("net"),
-            "None - | spec.hostNetwork: false (containers of a Pod always share)"
+            "None - | spec.hostNetwork is not set: containers of a Pod always share"
         );
     }
 }

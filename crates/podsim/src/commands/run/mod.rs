@@ -16,6 +16,7 @@ use clap::Args;
 use follow::{Follower, Identity};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use podsim_kubelet::unsupported_fields;
 use podsim_store::kinds;
 use podsim_store::manifest::Document;
 use std::path::PathBuf;
@@ -96,6 +97,7 @@ async fn read(context: &Context, args: &RunArgs) -> Result<Vec<Source>> {
             document,
         }));
     }
+    warn(context, &sources).await?;
     // What Pods may refer to comes first.
     sources.sort_by_key(|source| match source.document.kind() {
         kind if *kind == kinds::NAMESPACE => 0,
@@ -103,6 +105,17 @@ async fn read(context: &Context, args: &RunArgs) -> Result<Vec<Source>> {
         _ => 1,
     });
     Ok(sources)
+}
+
+/// Says which wishes of the manifests will not be fulfilled.
+async fn warn(context: &Context, sources: &[Source]) -> Result<()> {
+    for Source { file, document } in sources {
+        for warning in document.pod().iter().flat_map(unsupported_fields) {
+            let line = document.position(&warning.path).line;
+            context.printer.talk(format!("warning: {file}:{line}: {warning}")).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates the objects and gives the Pods among them. If one is refused, those that were created are removed again.
