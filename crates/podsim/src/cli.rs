@@ -1,8 +1,8 @@
 //! The command line of `podsim`.
 
 use crate::commands::{
-    apply, attach, completion, create, delete, describe, exec, get, image, inspect, logs, namespaces, node, ps, run,
-    version, wait,
+    apply, attach, completion, create, delete, describe, exec, explain, get, image, inspect, logs, namespaces, node,
+    ps, run, version, wait,
 };
 use crate::context::{Context, GlobalArgs, Target};
 use crate::notes;
@@ -49,6 +49,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     #[command(visible_alias = "ns")]
     Namespaces(namespaces::NamespacesArgs),
+    Explain(explain::ExplainArgs),
     Node(node::NodeArgs),
     Image(image::ImageArgs),
     Test(notes::command::TestArgs),
@@ -83,6 +84,7 @@ impl Cli {
             Command::Ps(args) => ps::run(context, args).await,
             Command::Inspect(args) => inspect::run(context, args).await,
             Command::Namespaces(args) => namespaces::run(context, args).await,
+            Command::Explain(args) => explain::run(context, args).await,
             Command::Node(args) => node::run(context, args).await,
             Command::Image(args) => image::run(context, args).await,
             Command::Test(args) => notes::command::run(context, args).await,

@@ -25,7 +25,6 @@ pub(crate) struct Client {
 pub(crate) enum Body<'a> {
     None,
     Json(&'a Value),
-    MergePatch(&'a Value),
     StrategicPatch(&'a Value),
 }
 
@@ -169,7 +168,6 @@ fn request(method: &str, path: &str, body: Body<'_>, accept: &str) -> Result<Req
     let (content_type, body) = match body {
         Body::None => (None, None),
         Body::Json(value) => (Some("application/json"), Some(value)),
-        Body::MergePatch(value) => (Some("application/merge-patch+json"), Some(value)),
         Body::StrategicPatch(value) => (Some("application/strategic-merge-patch+json"), Some(value)),
     };
     let mut request = Request::builder().method(method).uri(path).header("accept", accept);

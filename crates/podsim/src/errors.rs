@@ -20,14 +20,6 @@ impl Failure {
             code: 1,
         }
     }
-
-    /// Nothing more to say.
-    pub(crate) fn silent(code: i32) -> Self {
-        Self {
-            message: String::new(),
-            code,
-        }
-    }
 }
 
 /// What the API server answered in place of success. `context` is what was being done, as `error when creating "pod.yaml"`.

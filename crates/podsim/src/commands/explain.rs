@@ -6,10 +6,10 @@ use crate::manifests;
 use crate::output::tabwriter;
 use anyhow::Result;
 use clap::Args;
+use podsim_cri::UtsNamespace;
 use podsim_kubelet::explain::{Explained, explain};
 use podsim_kubelet::fields::{Level, Support};
 use podsim_kubelet::namespaces::decisions;
-use podsim_cri::UtsNamespace;
 use podsim_store::manifest::Document;
 use serde_json::{Value, json};
 
@@ -72,7 +72,10 @@ fn as_table(file: &str, document: &Document) -> String {
         let mut rows = vec![vec![format!("\n{title}")]];
         for explained in fields.iter().filter(|explained| explained.field.level == level) {
             let line = document.position(&explained.path).line;
-            let namespace = explained.field.namespace.map(|kind| format!(" [{} namespace]", kind.name()));
+            let namespace = explained
+                .field
+                .namespace
+                .map(|kind| format!(" [{} namespace]", kind.name()));
             let does = does(explained) + &namespace.unwrap_or_default();
             rows.push(vec![format!("  {}", explained.path), format!("line {line}"), does]);
         }
@@ -83,7 +86,11 @@ fn as_table(file: &str, document: &Document) -> String {
     let mut rows = vec![vec!["\nNamespaces".to_owned()]];
     for decision in decisions(&pod.spec.unwrap_or_default(), UtsNamespace::default()) {
         let whose = decision.sharing.name();
-        rows.push(vec![format!("  {}", decision.kind.name()), whose.to_owned(), decision.decided_by.to_owned()]);
+        rows.push(vec![
+            format!("  {}", decision.kind.name()),
+            whose.to_owned(),
+            decision.decided_by.to_owned(),
+        ]);
     }
     out + &tabwriter::table(&rows, 0, 2)
 }

@@ -7,8 +7,8 @@ use crate::node_view::NodeView;
 use crate::pods::pod_name;
 use anyhow::Result;
 use clap::Args;
-use podsim_apiserver::node_view::{ContainerView, SandboxView};
 use k8s_openapi::api::core::v1::PodSpec;
+use podsim_apiserver::node_view::{ContainerView, SandboxView};
 use podsim_cri::UtsNamespace;
 use podsim_kubelet::namespaces::{Decision, decisions};
 use podsim_sys::NsKind;
@@ -117,8 +117,15 @@ fn lines(pod: &Value, sandbox: &SandboxView, containers: &[ContainerView]) -> Ve
     }
     // How UTS namespaces are shared is a setting of the node: it shows in what is there.
     let uts = sandbox.namespaces.inodes.get(NsKind::Uts.name());
-    let shared = uts.is_some() && members.iter().all(|member| member.inodes.get(NsKind::Uts.name()) == uts);
-    let uts = if shared && members.len() > 1 { UtsNamespace::Pod } else { UtsNamespace::Container };
+    let shared = uts.is_some()
+        && members
+            .iter()
+            .all(|member| member.inodes.get(NsKind::Uts.name()) == uts);
+    let uts = if shared && members.len() > 1 {
+        UtsNamespace::Pod
+    } else {
+        UtsNamespace::Container
+    };
     let spec = PodSpec::deserialize(&pod["spec"]).unwrap_or_default();
     let mut lines = Vec::new();
     for Decision { kind, decided_by, .. } in decisions(&spec, uts) {

@@ -15,9 +15,6 @@ use podsim_kernel::Task;
 use podsim_sys::{Syscalls, WaitStatus};
 use std::sync::Arc;
 
-/// The programs, by the names that they have in the node's /usr/bin.
-pub(crate) const NAMES: [&str; 4] = ["kubectl", "k", "docker", "crictl"];
-
 /// Runs a program to its end, with the exit of its process. The node's API is at the endpoint.
 pub(crate) async fn run(name: &str, task: Task, endpoint: Endpoint) {
     let terminal = Arc::new(TaskTerminal::new(task.clone()));

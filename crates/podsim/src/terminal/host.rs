@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 /// The host's terminal.
 #[derive(Default)]
-pub struct HostTerminal {
+pub(crate) struct HostTerminal {
     stdin: Mutex<Option<tokio::io::Stdin>>,
 }
 
@@ -91,10 +91,6 @@ impl Terminal for HostTerminal {
         } else {
             Ok(data)
         }
-    }
-
-    async fn write_file(&self, path: &str, data: &[u8]) -> io::Result<()> {
-        std::fs::write(path, data)
     }
 
     fn now(&self) -> Timestamp {

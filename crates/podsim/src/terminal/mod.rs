@@ -7,8 +7,8 @@
 mod host;
 mod task;
 
-pub use host::HostTerminal;
-pub use task::TaskTerminal;
+pub(crate) use host::HostTerminal;
+pub(crate) use task::TaskTerminal;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,8 +17,7 @@ use std::sync::Arc;
 
 /// One of the three standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Stream {
+pub(crate) enum Stream {
     Stdin,
     Stdout,
     Stderr,
@@ -26,16 +25,16 @@ pub enum Stream {
 
 /// The size of a terminal window, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub(crate) struct Size {
     /// Columns.
-    pub width: u16,
+    pub(crate) width: u16,
     /// Lines.
-    pub height: u16,
+    pub(crate) height: u16,
 }
 
 /// Standard streams, the terminal behind them, files and environment of the process that runs a command.
 #[async_trait]
-pub trait Terminal: Send + Sync + 'static {
+pub(crate) trait Terminal: Send + Sync + 'static {
     /// Reads standard input; 0 is its end.
     async fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
     /// Writes everything to standard output or standard error.
@@ -52,8 +51,6 @@ pub trait Terminal: Send + Sync + 'static {
     async fn interrupted(&self);
     /// Reads a whole file, relative to the current directory; `-` is standard input. At most `limit` bytes.
     async fn read_file(&self, path: &str, limit: usize) -> io::Result<Vec<u8>>;
-    /// Writes a whole file, relative to the current directory.
-    async fn write_file(&self, path: &str, data: &[u8]) -> io::Result<()>;
     /// The time.
     fn now(&self) -> Timestamp;
     /// An environment variable.
@@ -61,11 +58,11 @@ pub trait Terminal: Send + Sync + 'static {
 }
 
 /// Raw mode for as long as it lives.
-pub struct RawMode(Arc<dyn Terminal>);
+pub(crate) struct RawMode(Arc<dyn Terminal>);
 
 impl RawMode {
     /// Switches raw mode on.
-    pub fn enter(terminal: &Arc<dyn Terminal>) -> io::Result<Self> {
+    pub(crate) fn enter(terminal: &Arc<dyn Terminal>) -> io::Result<Self> {
         terminal.set_raw(true)?;
         Ok(Self(terminal.clone()))
     }

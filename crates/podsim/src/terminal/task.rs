@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 /// The terminal of a process of the virtual node.
-pub struct TaskTerminal {
+pub(crate) struct TaskTerminal {
     task: Task,
     cooked: Mutex<Option<Termios>>,
     window_changed: Notify,
@@ -28,7 +28,7 @@ pub struct TaskTerminal {
 
 impl TaskTerminal {
     /// For this process.
-    pub fn new(task: Task) -> Self {
+    pub(crate) fn new(task: Task) -> Self {
         Self {
             task,
             cooked: Mutex::default(),
@@ -39,7 +39,7 @@ impl TaskTerminal {
     }
 
     /// Handles the process's signals until one has killed it.
-    pub async fn signals(&self) {
+    pub(crate) async fn signals(&self) {
         while !self.killed.load(Ordering::Acquire) {
             self.deliver().await;
             if self.killed.load(Ordering::Acquire) {
@@ -193,18 +193,6 @@ impl Terminal for TaskTerminal {
         if fd != Fd::STDIN {
             let _ = self.task.close(fd);
         }
-        result
-    }
-
-    async fn write_file(&self, path: &str, data: &[u8]) -> io::Result<()> {
-        let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::TRUNC;
-        let fd = self
-            .task
-            .openat(Fd::CWD, path, flags, Mode(0o644))
-            .await
-            .map_err(error)?;
-        let result = self.write_fd(fd, data).await;
-        let _ = self.task.close(fd);
         result
     }
 

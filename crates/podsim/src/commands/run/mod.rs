@@ -112,7 +112,10 @@ async fn warn(context: &Context, sources: &[Source]) -> Result<()> {
     for Source { file, document } in sources {
         for warning in document.pod().iter().flat_map(unsupported_fields) {
             let line = document.position(&warning.path).line;
-            context.printer.talk(format!("warning: {file}:{line}: {warning}")).await?;
+            context
+                .printer
+                .talk(format!("warning: {file}:{line}: {warning}"))
+                .await?;
         }
     }
     Ok(())
