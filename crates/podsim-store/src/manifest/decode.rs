@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// How many unknown fields of an object are told one by one.
+const MAX_COMPLAINTS: usize = 50;
+
 /// An object of a manifest.
 #[derive(Debug)]
 pub struct Document {
@@ -203,9 +206,17 @@ impl Document {
         let mut complaints = vec![];
         let mut track = serde_path_to_error::Track::new();
         let deserializer = serde_path_to_error::Deserializer::new(&self.value, &mut track);
+        let mut unknown = 0;
         let result: Result<T, _> = serde_ignored::deserialize(deserializer, |path| {
-            complaints.push(self.unknown_field::<T>(&ignored_segments(&path)));
+            unknown += 1;
+            if unknown <= MAX_COMPLAINTS {
+                complaints.push(self.unknown_field::<T>(&ignored_segments(&path)));
+            }
         });
+        if unknown > MAX_COMPLAINTS {
+            let message = format!("{} more unknown fields", unknown - MAX_COMPLAINTS);
+            complaints.push(Diagnostic::at(&self.file, self.node.at, message));
+        }
         if let Err(error) = result {
             let path: Vec<_> = track.path().iter().filter_map(Segment::from_error_path).collect();
             complaints.push(self.wrong_type(&path, &error.to_string()));

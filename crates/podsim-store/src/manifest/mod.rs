@@ -78,12 +78,20 @@ impl std::error::Error for Diagnostics {}
 /// What is wrong with the text, or that there is more than one document.
 pub fn settings(file: &str, text: &str) -> Result<serde_json::Value, Diagnostics> {
     let whole = |message: &str| {
-        Diagnostics(vec![Diagnostic { file: file.to_owned(), position: None, message: message.to_owned(), hint: None }])
+        Diagnostics(vec![Diagnostic {
+            file: file.to_owned(),
+            position: None,
+            message: message.to_owned(),
+            hint: None,
+        }])
     };
     if text.len() > MAX_SIZE {
         return Err(whole("the file is too large"));
     }
-    match yaml::parse(file, text).map_err(|error| Diagnostics(vec![error]))?.as_slice() {
+    match yaml::parse(file, text)
+        .map_err(|error| Diagnostics(vec![error]))?
+        .as_slice()
+    {
         [] => Ok(serde_json::Value::Null),
         [only] => Ok(only.to_value()),
         _ => Err(whole("only one document is expected")),

@@ -143,6 +143,36 @@ fn bombs_are_refused_before_they_go_off() {
 }
 
 #[test]
+fn large_and_twisted_files_are_refused_quickly() {
+    let many_keys: String = (0..300_000).map(|i| format!("k{i}: 1\n")).collect();
+    assert!(
+        complaints(&many_keys).contains("too large"),
+        "{}",
+        complaints(&many_keys)
+    );
+    let keys: String = (0..10_000).map(|i| format!("  k{i}: 1\n")).collect();
+    let merges = format!("a: &a\n{keys}b:\n{}", "- {<<: *a}\n".repeat(5000));
+    assert!(complaints(&merges).contains("too large"), "{}", complaints(&merges));
+    let long_key = format!(
+        "a: &a {{? {} : 1}}\nb:\n{}",
+        "k".repeat(1 << 20),
+        "- {<<: *a}\n".repeat(50_000)
+    );
+    assert!(
+        complaints(&long_key).contains("too large"),
+        "{}",
+        complaints(&long_key).len()
+    );
+    let unknown: String = (0..20_000).map(|i| format!("  nobody{i}: 1\n")).collect();
+    let found = complaints(&format!("{HEAD}{unknown}"));
+    assert!(
+        found.lines().any(|l| l.ends_with("19950 more unknown fields")),
+        "{}",
+        found.len()
+    );
+}
+
+#[test]
 fn json_lists_and_several_documents_are_read() {
     let json = r#"{"apiVersion": "v1", "kind": "List", "items": [
 	{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}},

@@ -7,12 +7,12 @@
 use super::Diagnostic;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How deep collections may be nested.
 const MAX_DEPTH: usize = 64;
-/// How many nodes a document may have, aliases expanded.
+/// How many values a file may have, aliases expanded and keys merged.
 const MAX_NODES: usize = 200_000;
 /// How many bytes of text a document may have, aliases expanded.
 const MAX_BYTES: usize = 16 << 20;
@@ -126,6 +126,8 @@ enum Items {
     Sequence(Vec<Arc<Node>>),
     Mapping {
         entries: Vec<Entry>,
+        /// The line of each key.
+        lines: HashMap<String, usize>,
         merges: Vec<(Position, Arc<Node>)>,
         key: Option<(String, Position, bool)>,
     },
@@ -137,6 +139,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Arc<Node>>, Diagnostic
     let mut documents = vec![];
     let mut open: Vec<Open> = vec![];
     let mut anchors: HashMap<usize, Arc<Node>> = HashMap::new();
+    let mut made = Made::default();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|e| complain((*e.marker()).into(), format!("YAML: {}", e.info())))?;
@@ -160,6 +163,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Arc<Node>>, Diagnostic
             Event::MappingStart(anchor, _) => {
                 let items = Items::Mapping {
                     entries: vec![],
+                    lines: HashMap::new(),
                     merges: vec![],
                     key: None,
                 };
@@ -171,7 +175,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Arc<Node>>, Diagnostic
                 let Some(Open { at, anchor, items }) = open.pop() else {
                     continue;
                 };
-                (close(at, items).map_err(|(at, m)| complain(at, m))?, anchor)
+                (close(at, items, &mut made).map_err(|(at, m)| complain(at, m))?, anchor)
             }
             Event::DocumentStart(_) => {
                 anchors.clear();
@@ -179,12 +183,9 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Arc<Node>>, Diagnostic
             }
             _ => continue,
         };
+        made.spend(1, 0).map_err(|m| complain(node.at, m))?;
         if node.nodes > MAX_NODES || node.bytes > MAX_BYTES {
-            let message = format!(
-                "the document is too large: more than {MAX_NODES} values, or {} MiB, with its aliases expanded",
-                MAX_BYTES >> 20
-            );
-            return Err(complain(node.at, message));
+            return Err(complain(node.at, too_large()));
         }
         if anchor != 0 {
             anchors.insert(anchor, node.clone());
@@ -211,7 +212,12 @@ type Complaint = (Position, String);
 fn add(items: &mut Items, node: Arc<Node>, at: Position) -> Result<(), Complaint> {
     match items {
         Items::Sequence(items) => items.push(node),
-        Items::Mapping { entries, merges, key } => match key.take() {
+        Items::Mapping {
+            entries,
+            lines,
+            merges,
+            key,
+        } => match key.take() {
             None => match &node.content {
                 Content::Scalar(value, raw) => {
                     let is_merge = raw.as_deref() == Some("<<");
@@ -225,9 +231,8 @@ fn add(items: &mut Items, node: Arc<Node>, at: Position) -> Result<(), Complaint
             },
             Some((_, at, true)) => merges.push((at, node)),
             Some((name, key_at, false)) => {
-                if let Some(first) = entries.iter().find(|e| e.key == name) {
-                    let message = format!("key \"{name}\" is already set in line {}", first.at.line);
-                    return Err((key_at, message));
+                if let Some(first) = lines.insert(name.clone(), key_at.line) {
+                    return Err((key_at, format!("key \"{name}\" is already set in line {first}")));
                 }
                 entries.push(Entry {
                     key: name,
@@ -240,11 +245,38 @@ fn add(items: &mut Items, node: Arc<Node>, at: Position) -> Result<(), Complaint
     Ok(())
 }
 
-fn close(at: Position, items: Items) -> Result<Arc<Node>, Complaint> {
-    let (mut entries, merges) = match items {
+/// What was really made so far, so that merges and long files end early too.
+#[derive(Default)]
+struct Made {
+    values: usize,
+    bytes: usize,
+}
+
+impl Made {
+    fn spend(&mut self, values: usize, bytes: usize) -> Result<(), String> {
+        self.values = self.values.saturating_add(values);
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.values > MAX_NODES || self.bytes > MAX_BYTES {
+            Err(too_large())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn too_large() -> String {
+    let bytes = MAX_BYTES >> 20;
+    format!("the document is too large: more than {MAX_NODES} values, or {bytes} MiB, with its aliases expanded")
+}
+
+fn close(at: Position, items: Items, made: &mut Made) -> Result<Arc<Node>, Complaint> {
+    let (mut entries, lines, merges) = match items {
         Items::Sequence(items) => return Ok(Node::new(at, Content::Sequence(items))),
-        Items::Mapping { entries, merges, .. } => (entries, merges),
+        Items::Mapping {
+            entries, lines, merges, ..
+        } => (entries, lines, merges),
     };
+    let mut keys: HashSet<String> = lines.into_keys().collect();
     for (merge_at, node) in merges {
         let sources = match &node.content {
             Content::Sequence(items) => items.clone(),
@@ -254,8 +286,10 @@ fn close(at: Position, items: Items) -> Result<Arc<Node>, Complaint> {
             let Content::Mapping(merged) = &source.content else {
                 return Err((merge_at, "<< needs a mapping or a list of mappings".to_owned()));
             };
+            let bytes = merged.iter().fold(0, |sum: usize, e| sum.saturating_add(e.key.len()));
+            made.spend(merged.len(), bytes).map_err(|m| (merge_at, m))?;
             for entry in merged {
-                if !entries.iter().any(|e| e.key == entry.key) {
+                if keys.insert(entry.key.clone()) {
                     entries.push(entry.clone());
                 }
             }
