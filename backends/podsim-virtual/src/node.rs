@@ -4,13 +4,14 @@ use crate::config::{InterfaceConfig, VirtualConfig};
 use crate::ipam::Ipam;
 use crate::launcher::WasmLauncher;
 use crate::process::{self, Io, StartRequest};
-use crate::rootfs::{LayerCache, SystemMounts, shm};
+use crate::rootfs::LayerCache;
 use crate::stdio::describe;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::{Error, ExecSession, Result};
 use podsim_image::ImageStore;
 use podsim_kernel::fs::overlay::Overlay;
+use podsim_kernel::fs::system_mounts::{SystemMounts, shm};
 use podsim_kernel::fs::tmpfs;
 use podsim_kernel::fs::{FsContext, Vfs};
 use podsim_kernel::net::{LinkRequest, NetNamespace};
@@ -94,13 +95,20 @@ impl Node {
         let tree = self.layers.tree(image)?;
         let initial = self.kernel.initial_namespaces();
         let mounts = &initial.mnt;
-        let shm = shm(self);
+        let shm = shm(self.vfs());
         let mount = || -> podsim_sys::Result<()> {
             let vfs = self.vfs();
             let root = Overlay::mount(vfs, &[tree], tmpfs::Limits::default());
             mounts.mount(&root, "/dev/vda1", &mounts.root(), MountFlags::RELATIME)?;
             let cgroup = self.kernel.root_cgroup();
-            SystemMounts { namespaces: initial, cgroup, ptys: &self.ptys, shm: &shm, sys: MountFlags::empty() }.mount(self, mounts)?;
+            let system = SystemMounts {
+                namespaces: initial,
+                cgroup,
+                ptys: &self.ptys,
+                shm: &shm,
+                sys_readonly: false,
+            };
+            system.mount(&self.kernel, mounts)?;
             mounts.mkdir_all("/etc", Mode(0o755))?;
             mounts.write_file("/etc/hosts", self.config.hosts.as_bytes(), Mode(0o644))?;
             mounts.write_file("/etc/hostname", format!("{}\n", self.config.hostname).as_bytes(), Mode(0o644))?;

@@ -8,36 +8,15 @@ use podsim_image::layer::{self, EntryKind};
 use podsim_image::{Image, ImageStore};
 use podsim_kernel::fs::layer::{LayerEntry, LayerKind};
 use podsim_kernel::fs::overlay::Overlay;
-use podsim_kernel::fs::tmpfs::{self, TmpFs};
-use podsim_kernel::fs::devpts::DevPts;
-use podsim_kernel::fs::procfs::ProcFs;
-use podsim_kernel::fs::{LayerTree, MountNamespace, PathRef, SuperBlock, devfs};
+use podsim_kernel::fs::system_mounts::{MASKED_PATHS, READONLY_PATHS, SystemMounts};
+use podsim_kernel::fs::tmpfs;
+use podsim_kernel::fs::{LayerTree, MountNamespace, PathRef, SuperBlock};
 use podsim_kernel::process::Cgroup;
 use podsim_kernel::tty::PtyRegistry;
 use podsim_kernel::NsProxy;
 use podsim_sys::{DeviceNumber, Errno, FileType, Mode, MountFlags};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// What runc hides from containers that are not privileged (`DefaultMaskedPaths` of containerd).
-const MASKED: &[&str] = &[
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-];
-
-/// What is read-only in containers that are not privileged.
-const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
-/// Size of `/dev/shm`, as Docker and containerd have it.
-const SHM_SIZE: u64 = 64 << 20;
 
 /// The trees of the images, made once.
 #[derive(Default)]
@@ -108,13 +87,6 @@ pub(crate) struct Rootfs {
     pub(crate) ptys: Arc<PtyRegistry>,
 }
 
-/// `/dev/shm` of a sandbox.
-pub(crate) fn shm(node: &Node) -> Arc<SuperBlock> {
-    let limits = tmpfs::Limits { size: Some(SHM_SIZE), inodes: None };
-    let options = tmpfs::Options { limits, ..Default::default() };
-    TmpFs::mount(node.vfs(), &options)
-}
-
 /// Builds the mount namespace of a container.
 pub(crate) fn build(node: &Node, request: &RootfsRequest<'_>) -> Result<Rootfs> {
     let tree = node.layers.tree(request.image)?;
@@ -123,10 +95,14 @@ pub(crate) fn build(node: &Node, request: &RootfsRequest<'_>) -> Result<Rootfs> 
     let inode = node.kernel.allocate_ns_inode();
     let mounts = MountNamespace::new(node.vfs(), inode, &root, "overlay", MountFlags::RELATIME);
     let ptys = PtyRegistry::new(Arc::downgrade(&node.kernel));
-    let sys = if request.security.privileged { MountFlags::empty() } else { MountFlags::RDONLY };
-    SystemMounts { namespaces: request.namespaces, cgroup: request.cgroup, ptys: &ptys, shm: request.shm, sys }
-        .mount(node, &mounts)
-        .map_err(fail("cannot mount /proc, /dev or /sys"))?;
+    let system = SystemMounts {
+        namespaces: request.namespaces,
+        cgroup: request.cgroup,
+        ptys: &ptys,
+        shm: request.shm,
+        sys_readonly: !request.security.privileged,
+    };
+    system.mount(&node.kernel, &mounts).map_err(fail("cannot mount /proc, /dev or /sys"))?;
     for (path, what, readonly) in &request.binds {
         let flags = if *readonly { MountFlags::RDONLY } else { MountFlags::empty() };
         mounts.bind_at(path, what, flags).map_err(|errno| describe(&format!("cannot mount {path}"), errno))?;
@@ -135,38 +111,13 @@ pub(crate) fn build(node: &Node, request: &RootfsRequest<'_>) -> Result<Rootfs> 
     Ok(Rootfs { mounts, ptys })
 }
 
-/// The filesystems that the kernel makes for every container, and for the node.
-pub(crate) struct SystemMounts<'a> {
-    pub(crate) namespaces: &'a NsProxy,
-    pub(crate) cgroup: &'a Arc<Cgroup>,
-    pub(crate) ptys: &'a Arc<PtyRegistry>,
-    pub(crate) shm: &'a Arc<SuperBlock>,
-    /// Flags of `/sys` beyond the usual ones.
-    pub(crate) sys: MountFlags,
-}
-
-impl SystemMounts<'_> {
-    /// Mounts `/proc`, `/dev` and `/sys`, with the flags that runc gives them.
-    pub(crate) fn mount(&self, node: &Node, mounts: &Arc<MountNamespace>) -> podsim_sys::Result<()> {
-        let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        let vfs = node.vfs();
-        let dev = TmpFs::mount(vfs, &tmpfs::Options { mode: Mode(0o755), ..Default::default() });
-        mounts.mount_at("/proc", &ProcFs::mount(&node.kernel, &self.namespaces.pid_for_children), "proc", safe)?;
-        mounts.mount_at("/dev", &dev, "tmpfs", MountFlags::NOSUID)?;
-        devfs::populate(mounts)?;
-        mounts.mount_at("/dev/pts", &DevPts::mount(vfs, self.ptys), "devpts", MountFlags::NOSUID | MountFlags::NOEXEC)?;
-        mounts.mount_at("/dev/shm", self.shm, "shm", safe)?;
-        Ok(())
-    }
-}
-
 fn restrict(mounts: &Arc<MountNamespace>, security: &SecurityContext) -> podsim_sys::Result<()> {
     let defaults = |list: &[&str]| list.iter().map(|&path| path.to_owned()).collect::<Vec<_>>();
     if !security.privileged {
-        for path in security.masked_paths.clone().unwrap_or_else(|| defaults(MASKED)) {
+        for path in security.masked_paths.clone().unwrap_or_else(|| defaults(&MASKED_PATHS)) {
             mounts.mask(&path)?;
         }
-        for path in security.readonly_paths.clone().unwrap_or_else(|| defaults(READONLY)) {
+        for path in security.readonly_paths.clone().unwrap_or_else(|| defaults(&READONLY_PATHS)) {
             mounts.make_readonly(&path)?;
         }
     }

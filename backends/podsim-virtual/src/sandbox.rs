@@ -11,6 +11,7 @@ use podsim_cri::{
     NamespaceInodes, NamespaceMode, PodSandboxConfig, PodSandboxState, PodSandboxStatus, Result, SandboxId,
     SecurityContext, UtsNamespace,
 };
+use podsim_kernel::fs::system_mounts::shm;
 use podsim_kernel::fs::{FsContext, MountNamespace, PathRef, SuperBlock};
 use podsim_kernel::ipc::IpcNamespace;
 use podsim_kernel::net::{NetNamespace, VethRequest};
@@ -95,7 +96,7 @@ impl Sandbox {
         // With the node's ipc namespace comes the node's /dev/shm.
         let shm = match config.namespaces.ipc {
             NamespaceMode::Node => initial.mnt.resolve("/dev/shm").map_err(|e| describe("/dev/shm", e))?.mount.sb().clone(),
-            _ => rootfs::shm(node),
+            _ => shm(node.vfs()),
         };
         let security = SecurityContext { readonly_rootfs: true, ..SecurityContext::default() };
         let rootfs = rootfs::build(

@@ -5,15 +5,14 @@
 //! permissions are in [`permission`], and [`Caller`] says on whose behalf.
 //!
 //! A filesystem is a [`SuperBlock`] with a tree of inodes: [`tmpfs`]; [`overlay`], which is a tmpfs over image [`layer`]s; and those
-//! that show the kernel's state: [`procfs`], [`sysfs`], [`cgroupfs`], [`devpts`], [`mqueue`] (for `/dev` itself see [`devfs`]). A [`MountNamespace`] says what is seen where; [`container`] makes that of a
-//! container, and [`rootfs`] has the runtime's own calls on it.
+//! that show the kernel's state: [`procfs`], [`sysfs`], [`cgroupfs`], [`devpts`], [`mqueue`] (for `/dev` itself see [`devfs`]). A [`MountNamespace`] says what is seen where; [`rootfs`] has the
+//! runtime's own calls on it, [`system_mounts`] mounts `/proc`, `/dev` and `/sys` as containers have them.
 //!
 //! Locks: a filesystem's tree → mount table → dentry → inode. None of the kernel's other locks is held when a path is walked.
 
 pub mod attr;
 pub mod caller;
 pub mod cgroupfs;
-pub mod container;
 pub mod dentry;
 pub mod devfs;
 pub mod devpts;
@@ -37,6 +36,7 @@ mod pseudo;
 pub mod rootfs;
 pub mod super_block;
 pub mod sysfs;
+pub mod system_mounts;
 #[cfg(test)]
 mod tests;
 pub mod tmpfs;

@@ -1,7 +1,8 @@
 //! A node with containers, for tests of what needs processes.
 
 use super::{EPOCH, layer};
-use crate::fs::container::{ContainerMounts, shm};
+use crate::fs::overlay::Overlay;
+use crate::fs::system_mounts::{MASKED_PATHS, READONLY_PATHS, SystemMounts, shm};
 use crate::fs::tmpfs::Limits;
 use crate::fs::{FileDescription, FsContext, LayerTree, MountNamespace};
 use crate::net::NetNamespace;
@@ -85,29 +86,34 @@ impl Node {
         let net = NetNamespace::new(kernel.allocate_ns_inode());
         let cgroup = kernel.root_cgroup().child("kubepods/pod1/c1");
         let ptys = PtyRegistry::new(Arc::downgrade(kernel));
-        let mounts = ContainerMounts {
-            layers: &[image()],
-            limits: Limits::default(),
-            pid_ns: &pids,
-            net_ns: &net,
-            ipc_ns: &initial.ipc,
-            cgroup: &cgroup,
-            ptys: &ptys,
-            shm: &shm(kernel.vfs()),
-            privileged: false,
-            readonly_root: false,
-        };
-        let mnt = mounts.build(kernel).unwrap();
-        mnt.chmod("/bin/sh", Mode(0o755)).unwrap();
-        mnt.chmod("/etc/shadow", Mode(0o600)).unwrap();
-        mnt.chmod("/tmp", Mode(0o1777)).unwrap();
+        let overlay = Overlay::mount(kernel.vfs(), &[image()], Limits::default());
+        let mnt = MountNamespace::new(
+            kernel.vfs(),
+            kernel.allocate_ns_inode(),
+            &overlay,
+            "overlay",
+            MountFlags::empty(),
+        );
         let ns = NsProxy {
             uts: kernel.new_uts_namespace("pod-1"),
             ipc: initial.ipc.clone(),
-            mnt,
+            mnt: mnt.clone(),
             net,
             pid_for_children: pids,
         };
+        let mounts = SystemMounts {
+            namespaces: &ns,
+            cgroup: &cgroup,
+            ptys: &ptys,
+            shm: &shm(kernel.vfs()),
+            sys_readonly: true,
+        };
+        mounts.mount(kernel, &mnt).unwrap();
+        MASKED_PATHS.iter().for_each(|path| mnt.mask(path).unwrap());
+        READONLY_PATHS.iter().for_each(|path| mnt.make_readonly(path).unwrap());
+        mnt.chmod("/bin/sh", Mode(0o755)).unwrap();
+        mnt.chmod("/etc/shadow", Mode(0o600)).unwrap();
+        mnt.chmod("/tmp", Mode(0o1777)).unwrap();
         Container {
             ns: Arc::new(ns),
             cgroup,
