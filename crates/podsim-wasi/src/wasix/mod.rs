@@ -27,7 +27,7 @@ host_functions! {
     restart fd::path_open2(fd: u32, lookup: u32, path: u32, path_len: u32, oflags: u32, rights: u64, inheriting: u64, fdflags: u32, fdflagsext: u32, opened: u32), Full, "";
     now fd::tty_get(state: u32), Full, "";
     now fd::tty_set(state: u32), Partial, "size, echo and line buffering";
-    void process::callback_signal(name: u32, name_len: u32), Full, "the default is __wasm_signal";
+    void process::callback_signal(name: u32, name_len: u32), Full, "catches every signal but those of job control";
     void process::proc_exec(name: u32, name_len: u32, args: u32, args_len: u32), Full, "exit code 127 if it fails";
     void process::proc_exec2(name: u32, name_len: u32, args: u32, args_len: u32, envs: u32, envs_len: u32), Full, "exit code 127 if it fails";
     wait process::proc_exec3(name: u32, name_len: u32, args: u32, args_len: u32, envs: u32, envs_len: u32, search: u32, path: u32, path_len: u32), Full, "";

@@ -6,7 +6,8 @@ use crate::memory::GuestMemory;
 use crate::p1::{OpenRequest, at};
 use crate::state::State;
 use podsim_sys::{
-    Errno, FdAction, Mode, Pid, Result, SigHandler, Signal, SpawnRequest, Syscalls, WaitOptions, WaitStatus, WaitTarget,
+    DefaultAction, Errno, FdAction, Mode, Pid, Result, SigAction, SigHandler, Signal, SpawnRequest, Syscalls,
+    WaitOptions, WaitStatus, WaitTarget,
 };
 use std::time::Duration;
 
@@ -449,11 +450,28 @@ pub(crate) fn proc_signals_get<S: Syscalls>(call: &mut Call<'_, S>, buf: u32) ->
     call.memory().write(buf, &pairs)
 }
 
+/// WASIX has no `sigaction`: whoever registers a callback gets every signal but those of job control, and decides itself.
+/// What the process was started to ignore stays ignored.
 pub(crate) async fn callback_signal<S: Syscalls>(call: &mut Call<'_, S>, name: u32, name_len: u32) {
     let (memory, state) = call.parts();
     // There is no way to say that the name is bad.
-    if let Ok(name) = memory.path(name, name_len) {
-        state.signal_export = name.to_owned();
+    let Ok(name) = memory.path(name, name_len) else { return };
+    state.signal_export = name.to_owned();
+    let catch = SigAction {
+        handler: SigHandler::Catch,
+        restart: true,
+        ..SigAction::default()
+    };
+    for signal in (1..32)
+        .filter_map(Signal::new)
+        .filter(|signal| !signal.is_unblockable())
+    {
+        let job_control = matches!(signal.default_action(), DefaultAction::Stop | DefaultAction::Cont);
+        let default = matches!(state.task.sigaction(signal, None), Ok(a) if a.handler == SigHandler::Default);
+        if default && !job_control {
+            // Cannot fail: only KILL and STOP cannot be caught.
+            let _ = state.task.sigaction(signal, Some(catch));
+        }
     }
 }
 
