@@ -7,20 +7,19 @@ mod image;
 #[path = "../../podsim-wasi/src/engine_config.rs"]
 #[expect(unreachable_pub, reason = "public in podsim-wasi")]
 mod engine_config;
+mod guests;
 mod layer;
 mod recipe;
 
 use image::{ConfigFile, RootFs, sha256};
 use recipe::Recipe;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-const WASM_TARGET: &str = "wasm32-wasip1";
 /// When the images say they were made: fixed, so that ids do not change from build to build. 2026-01-01.
 const CREATED: (&str, u64) = ("2026-01-01T00:00:00Z", 1_767_225_600);
 
@@ -29,85 +28,19 @@ fn main() -> Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?)
         .join("../../wasm-images")
         .canonicalize()?;
-    for watched in watched(&root)? {
-        println!("cargo::rerun-if-changed={}", watched.display());
-    }
-    for part in [
-        "../podsim-sys/src",
-        "../podsim-wasi/src/engine_config.rs",
-        "build",
-        "src/image.rs",
-    ] {
+    for part in ["../podsim-sys/src", "../podsim-wasi/src/engine_config.rs", "build", "src/image.rs"] {
         println!("cargo::rerun-if-changed={part}");
     }
-    let programs = compile_guests(&root, &out)?;
+    for folder in guests::folders(&root)? {
+        println!("cargo::rerun-if-changed={}", folder.display());
+    }
     let recipes = recipe::read_all(&root)?;
+    let names: BTreeSet<&str> = recipes.iter().flat_map(|recipe| &recipe.file).filter_map(|f| f.wasm.as_deref()).collect();
+    let bins: Vec<&str> = names.into_iter().flat_map(|name| ["--bin", name]).collect();
+    let programs = guests::compile(&root, "release", &bins)?;
     let images = Images::build(&root, &out, &programs, &recipes)?;
     fs::write(out.join("images.rs"), images)?;
     Ok(())
-}
-
-/// The folders of the guests, without what cargo writes there.
-fn watched(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(root)? {
-        let path = entry?.path();
-        if path.file_name().is_some_and(|name| name != "target") {
-            all.push(path);
-        }
-    }
-    Ok(all)
-}
-
-/// Runs cargo for the guests, in a target folder of their own (a build script must not wait for the lock of the build it is
-/// part of), and returns the folder with the `.wasm` files.
-fn compile_guests(root: &Path, out: &Path) -> Result<PathBuf> {
-    // OUT_DIR is TARGET_DIR[/TRIPLE]/PROFILE/build/PACKAGE/out.
-    let mut target_dir = out.ancestors().nth(4).ok_or("OUT_DIR is too short")?;
-    if target_dir
-        .file_name()
-        .is_some_and(|name| env::var_os("TARGET").is_some_and(|triple| triple == name))
-    {
-        target_dir = target_dir.parent().ok_or("OUT_DIR is too short")?;
-    }
-    let target_dir = target_dir.join("wasm-images");
-    let mut cargo = Command::new(env::var("CARGO")?);
-    cargo.arg("build").args([
-        "--release",
-        "--target",
-        WASM_TARGET,
-        "--bins",
-        "--manifest-path",
-    ]);
-    cargo.arg(root.join("Cargo.toml")).arg("--target-dir").arg(&target_dir);
-    // What cargo set for this build is not meant for that one.
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        let for_this_build = [
-            "CARGO_ENCODED_",
-            "CARGO_PROFILE_",
-            "CARGO_FEATURE_",
-            "CARGO_CFG_",
-            "CARGO_PKG_",
-        ];
-        if for_this_build.iter().any(|prefix| name.starts_with(prefix))
-            || [
-                "RUSTFLAGS",
-                "RUSTC_WRAPPER",
-                "RUSTC_WORKSPACE_WRAPPER",
-                "CARGO_BUILD_TARGET",
-                "TARGET",
-            ]
-            .contains(&&*name)
-        {
-            cargo.env_remove(&name);
-        }
-    }
-    if !cargo.status()?.success() {
-        let hint = format!("if the target is missing: rustup target add {WASM_TARGET}");
-        return Err(format!("the guests in wasm-images/ did not compile ({hint})").into());
-    }
-    Ok(target_dir.join(WASM_TARGET).join("release"))
 }
 
 /// The images as Rust source, and what they share.

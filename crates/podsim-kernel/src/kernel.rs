@@ -175,6 +175,13 @@ impl Kernel {
         seen
     }
 
+    /// Whether every process sleeps, is stopped or has ended: nothing happens any more until time goes on or somebody outside
+    /// does something.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.table().nodes().all(|node| node.process.state() != crate::process::ProcessState::Running)
+    }
+
     /// The process with this number in a pid namespace. A zombie is one too.
     pub fn process(&self, ns: &PidNamespace, pid: Pid) -> Option<Arc<Process>> {
         self.table().find(ns, pid)

@@ -13,7 +13,7 @@ use config::UtsMode;
 use futures_util::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
-use podsim_cri::{ExecSession, UtsNamespace};
+use podsim_cri::{ExecSession, PodSandboxFilter, PodSandboxState, RuntimeService, UtsNamespace};
 use podsim_kubelet::{Kubelet, KubeletConfig, NodeController, Scheduler};
 use podsim_store::{DeleteOptions, Selectors, Store};
 use podsim_sys::Clock;
@@ -132,9 +132,12 @@ impl Node {
         let _ = requested.wait_for(|stop| *stop).await;
     }
 
-    /// Whether a Pod is gone from the store.
-    pub(crate) fn is_gone(&self, namespace: &str, name: &str) -> bool {
-        self.store.api::<Pod>().get(namespace, name).is_err()
+    /// Whether a Pod is gone: from the store, and with all its containers from the runtime.
+    pub(crate) async fn is_gone(&self, namespace: &str, name: &str) -> bool {
+        let ready = PodSandboxFilter { state: Some(PodSandboxState::Ready), ..PodSandboxFilter::default() };
+        let sandboxes = self.runtime.list_pod_sandbox(&ready).await.unwrap_or_default();
+        let runs = sandboxes.iter().any(|sandbox| sandbox.metadata.namespace == namespace && sandbox.metadata.name == name);
+        !runs && self.store.api::<Pod>().get(namespace, name).is_err()
     }
 
     /// Kills the Pods that are left and ends the node. (As a machine that is switched off: with no grace,

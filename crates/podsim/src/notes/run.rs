@@ -7,7 +7,6 @@ use super::terminal::{PROMPT, Terminal};
 use crate::node::Node;
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
-use podsim_kernel::process::ProcessState;
 use podsim_store::{DeleteOptions, Selectors, manifest};
 use podsim_sys::Winsize;
 use std::path::Path;
@@ -128,7 +127,7 @@ impl Runner<'_> {
         if self.node.store.api::<Pod>().delete(namespace, name, &now).is_err() {
             return Ok(()); // it was not there
         }
-        let gone = || async { self.node.is_gone(namespace, name) };
+        let gone = || self.node.is_gone(namespace, name);
         wait_for(SETTLE, gone).await.with_context(|| format!("pod {namespace}/{name} could not be removed"))
     }
 
@@ -144,10 +143,7 @@ impl Runner<'_> {
     /// Waits until all processes sleep: a person types after a Pod has come up, not while.
     async fn idle(&self) {
         let kernel = self.node.runtime.kernel();
-        let sleeps = || async {
-            let processes = kernel.processes(kernel.initial_pid_namespace());
-            processes.iter().all(|(_, process)| process.state() != ProcessState::Running)
-        };
+        let sleeps = || async { kernel.is_idle() };
         for _ in 0..3 {
             // Busy programs are no reason to wait for ever.
             let _ = wait_for(Duration::from_secs(2), sleeps).await;

@@ -1,0 +1,32 @@
+//! Compiles the conformance programs and writes down one test for each: a program that no test runs does not exist.
+
+#[path = "../crates/podsim-image/build/guests.rs"]
+mod guests;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../wasm-images").canonicalize()?;
+    let sources = root.join("conformance/src/bin");
+    for part in ["conformance", "podsim-guest", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", root.join(part).display());
+    }
+    println!("cargo::rerun-if-changed=../crates/podsim-sys/src");
+    let programs = guests::compile(&root, "conformance", &["-p", "conformance"])?;
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(sources)? {
+        let path = entry?.path();
+        names.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+    }
+    names.sort();
+    let mut registry = String::new();
+    for name in names {
+        let wasm = programs.join(format!("{name}.wasm"));
+        writeln!(registry, "#[test]\nfn {name}() {{\n    conforms({name:?}, include_bytes!({wasm:?}));\n}}\n")?;
+    }
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("conformance.rs"), registry)?;
+    Ok(())
+}
