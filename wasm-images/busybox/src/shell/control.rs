@@ -48,6 +48,7 @@ impl Shell {
             let Some(next) = job.processes.iter().find(|p| p.status.is_none()).map(|p| p.pid) else {
                 return;
             };
+            self.pass_on_interrupt(job);
             let target = match job.group {
                 Some(group) => WaitTarget::Group(group),
                 None => WaitTarget::Pid(next),
@@ -64,6 +65,24 @@ impl Shell {
                     job.note(next, WaitStatus::Exited(127));
                 }
             }
+        }
+    }
+
+    /// The user's ^C may come while a job is only being started, and reach this shell instead: it is meant for the job.
+    fn pass_on_interrupt(&mut self, job: &mut Job) {
+        if !self.interactive() || !sys::arrived().contains(Signal::INT) || job.interrupted {
+            return;
+        }
+        job.interrupted = true;
+        match job.group {
+            Some(group) => {
+                sys::forget(Signal::INT);
+                let _ = sys::kill(Pid(-group.0), Some(Signal::INT));
+            }
+            // Of a substitution; the shell stops, too, when it is over.
+            None => job.processes.iter().filter(|p| p.status.is_none()).for_each(|process| {
+                let _ = sys::kill(process.pid, Some(Signal::INT));
+            }),
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) group: Option<Pid>,
     /// The user has not yet been told of its state.
     pub(crate) changed: bool,
+    /// A SIGINT has been passed on to it.
+    pub(crate) interrupted: bool,
     /// The statuses of stages that needed no process, by stage.
     pub(crate) inline_status: Option<i32>,
     /// Statuses of all stages but the last, for `pipefail`.

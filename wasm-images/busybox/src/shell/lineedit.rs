@@ -65,7 +65,9 @@ pub(crate) fn read_line(shell: &mut Shell, prompt: &str) -> Line {
     };
     editor.flush();
     let line = editor.run(shell);
+    // Before the line's end is shown: whoever sees it may type to the command already.
     let _ = sys::tcsetattr(Fd::STDIN, TcSet::Now, saved);
+    editor.flush();
     line
 }
 
@@ -135,10 +137,10 @@ impl Editor {
             if done.is_none() {
                 self.screen.show(&self.line, self.cursor);
             }
-            self.flush();
             if let Some(line) = done {
                 return line;
             }
+            self.flush();
         }
     }
 
