@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Makes the two files that the scripts find in their directory, and runs the script there.
-const WRAPPER: &str = r#"cd /tmp; echo one > a.txt; echo two >> a.txt; echo x > b.txt; exec sh -c "$1" 2>&1 </dev/null"#;
+const WRAPPER: &str =
+    r#"cd /tmp; echo one > a.txt; echo two >> a.txt; echo x > b.txt; exec sh -c "$1" 2>&1 </dev/null"#;
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wasm-images/busybox/tests/sh")
@@ -119,7 +120,12 @@ async fn scripts_print_what_busybox_prints() {
         }
     }
     assert!(count > 200, "only {count} scripts were found");
-    assert!(different.is_empty(), "{} of {count} scripts:\n{}", different.len(), different.join("\n"));
+    assert!(
+        different.is_empty(),
+        "{} of {count} scripts:\n{}",
+        different.len(),
+        different.join("\n")
+    );
 }
 
 /// A shell on a terminal: what is typed, and what it must show up to the next prompt.
@@ -127,7 +133,10 @@ const SESSION: &[(&str, &str)] = &[
     ("", "/ # "),
     ("echo hello\n", "echo hello\r\nhello\r\n/ # "),
     ("nope\n", "nope\r\nsh: nope: not found\r\n/ # "),
-    ("cd /x\n", "cd /x\r\nsh: cd: can't cd to /x: No such file or directory\r\n/ # "),
+    (
+        "cd /x\n",
+        "cd /x\r\nsh: cd: can't cd to /x: No such file or directory\r\n/ # ",
+    ),
     ("if true\n", "if true\r\n> "),
     ("then echo yes; fi\n", "then echo yes; fi\r\nyes\r\n/ # "),
     ("echo abX\x7fc\n", "echo abX\x08 \x08c\r\nabc\r\n/ # "),
@@ -135,8 +144,14 @@ const SESSION: &[(&str, &str)] = &[
     ("forgotten\x03", "forgotten^C\r\n/ # "),
     // The output says that the job has the terminal: keys typed earlier would be the shell's.
     ("(echo go; sleep 1000) | cat\n", "(echo go; sleep 1000) | cat\r\ngo\r\n"),
-    ("\x1a", "^Z[1]+  Stopped                    (echo go; sleep 1000) | cat\r\n/ # "),
-    ("jobs\n", "jobs\r\n[1]+  Stopped                    (echo go; sleep 1000) | cat\r\n/ # "),
+    (
+        "\x1a",
+        "^Z[1]+  Stopped                    (echo go; sleep 1000) | cat\r\n/ # ",
+    ),
+    (
+        "jobs\n",
+        "jobs\r\n[1]+  Stopped                    (echo go; sleep 1000) | cat\r\n/ # ",
+    ),
     ("bg\n", "bg\r\n[1] (echo go; sleep 1000) | cat\r\n/ # "),
     ("fg\n", "fg\r\n(echo go; sleep 1000) | cat\r\n"),
     ("\x03", "^C\r\n/ # "),
@@ -188,7 +203,10 @@ async fn a_session_on_a_terminal_shows_what_ash_shows() {
         winsize: Some(podsim_sys::Winsize { rows: 24, cols: 80 }),
     };
     let mut session = runtime.exec(request).await.expect("a session");
-    let (mut stdin, mut stdout) = (session.stdin.take().expect("stdin"), session.stdout.take().expect("stdout"));
+    let (mut stdin, mut stdout) = (
+        session.stdin.take().expect("stdin"),
+        session.stdout.take().expect("stdout"),
+    );
     for (step, (typed, want)) in SESSION.iter().enumerate() {
         stdin.write_all(typed.as_bytes()).await.expect("written");
         let mut seen = Vec::new();
@@ -200,7 +218,11 @@ async fn a_session_on_a_terminal_shows_what_ash_shows() {
                 _ => break,
             }
         }
-        assert_eq!(String::from_utf8_lossy(&seen), *want, "step {step}, after typing {typed:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&seen),
+            *want,
+            "step {step}, after typing {typed:?}"
+        );
     }
     assert_eq!(session.exit.await.expect("an end"), 3);
 }
@@ -222,23 +244,42 @@ async fn endless_recursion_and_deep_nesting_are_errors_and_not_crashes() {
     let nested = |open: &str, close: &str| format!("{}:{}", open.repeat(3000), close.repeat(3000));
     for (script, message) in [
         ("f() { f; }; f".to_owned(), "maximum nesting level exceeded"),
-        ("f() { if :; then for i in 1; do case x in x) { f; };; esac; done; fi; }; f".to_owned(), "maximum nesting"),
+        (
+            "f() { if :; then for i in 1; do case x in x) { f; };; esac; done; fi; }; f".to_owned(),
+            "maximum nesting",
+        ),
         ("f() { eval f; }; f".to_owned(), "maximum nesting level exceeded"),
-        ("echo '. /tmp/s' > /tmp/s; . /tmp/s".to_owned(), "maximum nesting level exceeded"),
+        (
+            "echo '. /tmp/s' > /tmp/s; . /tmp/s".to_owned(),
+            "maximum nesting level exceeded",
+        ),
         ("f() { g=$(f); }; f".to_owned(), "maximum nesting level exceeded"),
         (nested("(", ")"), "nesting too deep"),
         (nested("{ ", "; }"), "nesting too deep"),
         (nested("echo $(", ")"), "nesting too deep"),
         (nested("echo \"${x:-", "}\""), "nesting too deep"),
         (nested("if ", "; then :; fi"), "nesting too deep"),
-        (format!("echo $(({}1{}))", "(".repeat(3000), ")".repeat(3000)), "nested too deep"),
+        (
+            format!("echo $(({}1{}))", "(".repeat(3000), ")".repeat(3000)),
+            "nested too deep",
+        ),
         (format!("[ {}a{} ]", "! ".repeat(3000), ""), "too many nested"),
-        ("x=1; while [ ${#x} -lt 20000 ]; do x=$x+$x; done; echo $((x)) | grep -q 1 || echo no".to_owned(), ""),
+        (
+            "x=1; while [ ${#x} -lt 20000 ]; do x=$x+$x; done; echo $((x)) | grep -q 1 || echo no".to_owned(),
+            "",
+        ),
     ] {
         let command = ["sh", "-c", "exec sh -c \"$1\" 2>&1", "sh", &script].map(str::to_owned);
-        let output = runtime.exec_sync(&id, &command, Some(Duration::from_secs(20))).await.expect("an end");
+        let output = runtime
+            .exec_sync(&id, &command, Some(Duration::from_secs(20)))
+            .await
+            .expect("an end");
         let text = String::from_utf8_lossy(&output.stdout);
         let head: String = script.chars().take(60).collect();
-        assert!(output.exit_code < 128 && text.contains(message), "{head}: {} {text:.300}", output.exit_code);
+        assert!(
+            output.exit_code < 128 && text.contains(message),
+            "{head}: {} {text:.300}",
+            output.exit_code
+        );
     }
 }

@@ -199,6 +199,8 @@ impl Shell {
                 if failure == Failure::NotFound {
                     self.hashed.remove(&name);
                 }
+                // The child may have had it already.
+                self.reclaim_terminal();
                 // The message goes where the command's would have gone.
                 return match plan.apply(true) {
                     Ok(saved) => {

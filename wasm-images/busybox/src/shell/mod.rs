@@ -11,6 +11,7 @@
 
 mod arith;
 mod ast;
+mod braces;
 mod builtins;
 mod codec;
 mod complete;

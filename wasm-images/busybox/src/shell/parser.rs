@@ -1,6 +1,7 @@
 //! The grammar: tokens to commands (POSIX XCU 2.10, with what ash adds: `function`, `[[`, `&>`).
 
 use super::ast::{Assignment, CaseArm, Node, Part, Redirect, RedirectKind, SimpleCommand, Word};
+use super::braces;
 use super::lexer::{Aliases, PResult, ParseError, Parser, PendingHereDoc, Text, Token};
 use super::text::is_name;
 use std::rc::Rc;
@@ -265,7 +266,7 @@ impl Parser<'_> {
             let mut words = Vec::new();
             while matches!(self.look()?, Token::Word(_)) {
                 if let Token::Word(word) = self.take()? {
-                    words.push(word);
+                    self.push_word(word, &mut words);
                 }
             }
             match self.look()? {
@@ -384,7 +385,7 @@ impl Parser<'_> {
                         continue;
                     }
                     let brackets = word.as_literal() == Some("[[") && command.words.is_empty();
-                    command.words.push(word);
+                    self.push_word(word, &mut command.words);
                     if brackets {
                         self.bracket_words(&mut command)?;
                     } else if !self.aliases.is_empty() && self.after_blank_alias()? {
@@ -413,6 +414,15 @@ impl Parser<'_> {
             return self.unexpected(None);
         }
         Ok(Node::Simple { command })
+    }
+
+    /// Adds a word, in bash the words that its braces make of it.
+    fn push_word(&self, word: Word, words: &mut Vec<Word>) {
+        if self.bash {
+            words.extend(braces::expand(word));
+        } else {
+            words.push(word);
+        }
     }
 
     /// The words of `[[ … ]]`, where operators are words of the expression.
