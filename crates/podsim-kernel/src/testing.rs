@@ -1,9 +1,12 @@
 //! A node for tests: programs are async closures over [`Task`], time stands still until it is told to go on, and everything
 //! runs on the test's own thread, in the order in which it was woken.
 
+use crate::fs::devpts::DevPts;
 use crate::fs::pipe::Pipe;
-use crate::fs::{FileDescription, FsContext};
+use crate::fs::procfs::ProcFs;
+use crate::fs::{FileDescription, FsContext, devfs};
 use crate::process::ProcessSpec;
+use crate::tty::PtyRegistry;
 use crate::{Kernel, KernelConfig, Launcher, NsProxy, Program, Task};
 use parking_lot::Mutex;
 use podsim_sys::*;
@@ -12,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -156,6 +159,21 @@ impl TestNode {
         mnt.mkdir_all(path.rsplit_once('/').unwrap().0, Mode(0o755)).unwrap();
         mnt.write_file(path, content, Mode(mode)).unwrap();
         mnt.chmod(path, Mode(mode)).unwrap();
+        self
+    }
+
+    /// Mounts `/proc` and `/dev` with its `/dev/pts` in the node's root filesystem.
+    pub(crate) fn with_proc_and_dev(self) -> Self {
+        let ns = self.kernel.initial_namespaces();
+        let vfs = self.kernel.vfs();
+        let plain = MountFlags::empty();
+        let proc = ProcFs::mount(&self.kernel, &ns.pid_for_children);
+        let ptys = PtyRegistry::new(Arc::downgrade(&self.kernel));
+        ns.mnt.mount_at("/proc", &proc, "proc", plain).unwrap();
+        devfs::populate(&ns.mnt).unwrap();
+        ns.mnt
+            .mount_at("/dev/pts", &DevPts::mount(vfs, &ptys), "devpts", plain)
+            .unwrap();
         self
     }
 

@@ -535,3 +535,57 @@ fn the_init_of_a_namespace_in_the_background_gets_eio_instead_of_waiting_for_eve
     node.idle();
     assert_eq!(node.said(), ["Err(EIO)", "EINTR"]);
 }
+
+#[test]
+fn a_process_opens_its_own_pty_and_a_new_sessions_leader_gets_it() {
+    let node = TestNode::new().with_proc_and_dev();
+    node.program("leader", |task, log| async move {
+        log.say(format!(
+            "{:?}",
+            task.openat(Fd::CWD, "/dev/tty", OpenFlags::RDWR, Mode(0)).await
+        ));
+        task.openat(Fd::CWD, "/dev/pts/0", OpenFlags::RDWR | OpenFlags::NOCTTY, Mode(0))
+            .await?;
+        log.say(format!("{:?}", task.tcgetpgrp(Fd(3))));
+        task.openat(Fd::CWD, "/dev/pts/0", OpenFlags::RDWR, Mode(0)).await?;
+        log.say(format!("{}", task.tcgetpgrp(Fd(3))? == task.getpid()));
+        let tty = task.openat(Fd::CWD, "/dev/tty", OpenFlags::RDWR, Mode(0)).await?;
+        task.write(tty, b"hello\n").await?;
+        log.say(format!(
+            "{} {:?}",
+            task.ttyname(tty)?,
+            task.readlinkat(Fd::CWD, "/proc/self/fd/3")
+        ));
+        Ok(0)
+    });
+    node.program("parent", |task, log| async move {
+        let (master, slave) = task.openpty(OpenFlags::CLOEXEC)?;
+        log.say(format!(
+            "{} {} {}",
+            task.ttyname(slave)?,
+            task.isatty(master)?,
+            task.isatty(Fd(0))?
+        ));
+        let mut request = spawn("leader");
+        request.new_session = true;
+        let child = task.spawn(request).await?;
+        let mut buf = [0; 16];
+        let n = task.read(master, &mut buf).await?;
+        log.say(String::from_utf8_lossy(&buf[..n]).into_owned());
+        crate::testing::wait_for(&task, child).await?;
+        task.close(slave)?;
+        log.say(format!("{:?}", task.read(master, &mut buf).await));
+        Ok(0)
+    });
+    node.run("parent");
+    let expected = [
+        "/dev/pts/0 true false",
+        "Err(ENXIO)",
+        "Err(ENOTTY)",
+        "true",
+        "/dev/pts/0 Ok(\"/dev/pts/0\")",
+        "hello\r\n",
+        "Err(EIO)",
+    ];
+    assert_eq!(node.said(), expected);
+}

@@ -205,6 +205,53 @@ fn a_second_process_of_an_empty_namespace_is_its_init_if_the_first_could_not_sta
     assert_eq!(node.kernel.create_process(spec).unwrap().getpid(), Pid(1));
 }
 
+#[test]
+fn namespaces_are_joined_through_proc() {
+    let node = TestNode::new().with_proc_and_dev();
+    let init = container(&node);
+    let with_own_name = crate::NsProxy {
+        uts: node.kernel.new_uts_namespace("pod"),
+        ..(*init.process.namespaces()).clone()
+    };
+    *init.process.ns.write() = Arc::new(with_own_name);
+    node.program("show", |task, log| async move {
+        log.say(format!(
+            "{} {} {}",
+            task.getpid(),
+            task.getppid(),
+            task.uname().nodename
+        ));
+        Ok(0)
+    });
+    node.program("nsenter", |task, log| async move {
+        let open = |kind: &str| {
+            let (task, path) = (task.clone(), format!("/proc/2/ns/{kind}"));
+            async move { task.openat(Fd::CWD, &path, OpenFlags::empty(), Mode(0)).await }
+        };
+        let (uts, pid, user) = (open("uts").await?, open("pid").await?, open("user").await?);
+        log.say(format!("{:?}", task.setns(uts, CloneFlags::NEWNET)));
+        log.say(format!("{:?}", task.setns(Fd(0), CloneFlags::empty())));
+        log.say(format!("{:?}", task.setns(user, CloneFlags::empty())));
+        task.setns(uts, CloneFlags::NEWUTS)?;
+        task.setns(pid, CloneFlags::empty())?;
+        log.say(format!("{} {}", task.getpid(), task.uname().nodename));
+        let child = task.spawn(spawn("show")).await?;
+        log.say(format!("{:?}", wait_for(&task, child).await?));
+        Ok(0)
+    });
+    node.said();
+    node.run("nsenter");
+    let expected = [
+        "Err(EINVAL)",
+        "Err(EINVAL)",
+        "Err(EINVAL)",
+        "4 pod",
+        "3 0 pod",
+        "Exited(0)",
+    ];
+    assert_eq!(node.said(), expected);
+}
+
 impl crate::Task {
     fn namespaces_inode(&self) -> u64 {
         self.process.namespaces().uts.inode
