@@ -8,6 +8,7 @@ use std::ffi::{CString, c_char, c_int};
 pub type MessageCall = unsafe extern "C" fn(*const u8, usize, *mut u8, usize) -> i32;
 
 /// The imports of the module `podsim_v1`, as the host has them.
+#[cfg(target_arch = "wasm32")]
 pub mod raw {
     macro_rules! imports {
         ($($kind:ident $name:ident($($arg:ident: $how:ident $type:ty),*) -> $out:ty, $doc:literal;)*) => {
@@ -43,10 +44,51 @@ pub mod raw {
     }
 }
 
+/// Elsewhere there is no such host: every call answers ENOSYS, so that the guests' own unit tests link.
+#[cfg(not(target_arch = "wasm32"))]
+#[expect(missing_docs, reason = "the names of the imports above")]
+#[allow(clippy::missing_safety_doc, reason = "nothing is touched")]
+pub mod raw {
+    const ENOSYS: i32 = -(podsim_sys::Errno::ENOSYS.0 as i32);
+
+    macro_rules! absent {
+        ($($name:ident($($type:ty),*);)*) => {
+            $(pub unsafe extern "C" fn $name($(_: $type),*) -> i32 { ENOSYS })*
+        };
+    }
+    macro_rules! imports {
+        ($($kind:ident $name:ident($($arg:ident: $how:ident $type:ty),*) -> $out:ty, $doc:literal;)*) => {
+            absent! { $($name(*const u8, usize, *mut u8, usize);)* }
+        };
+    }
+    podsim_sys::podsim_v1_calls!(imports);
+
+    absent! {
+        poll(*const u8, usize, *mut u8, usize);
+        sigsuspend(*const u8, usize, *mut u8, usize);
+        chdir(*const u8, usize, *mut u8, usize);
+        execve(*const u8, usize, *mut u8, usize);
+        sched_yield(*const u8, usize, *mut u8, usize);
+        answer(*mut u8, usize);
+        read(i32, *mut u8, usize);
+        write(i32, *const u8, usize);
+        pread(i32, *mut u8, usize, u64);
+        pwrite(i32, *const u8, usize, u64);
+        shm_read(i32, *mut u8, usize, u64);
+        shm_write(i32, *const u8, usize, u64);
+        getrandom(*mut u8, usize);
+        sendto(i32, *const u8, usize, u32, *const u8, usize);
+        recvfrom(i32, *mut u8, usize, u32, *mut u8, usize);
+    }
+}
+
 unsafe extern "C" {
     /// wasi-libc's `chdir(3)`: it only changes the string that libc puts before relative paths.
     #[link_name = "chdir"]
-    #[allow(clashing_extern_declarations, reason = "another one than podsim_v1's; off wasm the module is not seen")]
+    #[allow(
+        clashing_extern_declarations,
+        reason = "another one than podsim_v1's; off wasm the module is not seen"
+    )]
     fn wasi_libc_chdir(path: *const c_char) -> c_int;
 }
 
