@@ -3,7 +3,7 @@
 //! It speaks ash's language and words its messages as BusyBox does. There is no `fork` underneath: programs are spawned,
 //! and a subshell is this program once more, with the shell's state handed over through a pipe (`subshell.rs`).
 //!
-//! * Text to tree, pure: `lexer`, `word`, `parser`, `ast`.
+//! * Text to tree, pure: `lexer`, `word`, `parser` with `compound` and `braces`, `ast`.
 //! * Words to arguments, pure over a trait: `expand`, `fields`, `glob`, `pattern`, `arith`.
 //! * Running: `exec` (compound commands), `simple`, `pipeline`, `subshell`, `launch` (programs), `redirect`, `builtins`.
 //! * State: `shell`, `vars`, `options`, `traps`, `jobs` with `control` (waiting).
@@ -15,6 +15,7 @@ mod braces;
 mod builtins;
 mod codec;
 mod complete;
+mod compound;
 mod control;
 mod display;
 mod effects;
