@@ -490,11 +490,12 @@ impl PodWorker {
     /// Writes the status if it has changed.
     fn report(&mut self, pod: &Pod, runtime: &PodRuntimeStatus, terminated: bool) {
         let (runtime_name, _) = self.node.runtime.version();
+        let hooks_pending = self.hooks_running.union(&self.hooks_failed).cloned().collect();
         let input = StatusInput {
             config: &self.node.config,
             runtime_name: &runtime_name,
             waiting: &self.waiting,
-            hooks_running: &self.hooks_running,
+            hooks_pending: &hooks_pending,
             terminated,
             failure: self.failure,
             now: time::now(self.node.clock.as_ref()),

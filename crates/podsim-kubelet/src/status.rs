@@ -19,8 +19,8 @@ pub struct StatusInput<'a> {
     pub runtime_name: &'a str,
     /// Reason and message of containers that wait, by name.
     pub waiting: &'a HashMap<String, (String, String)>,
-    /// Containers whose postStart hook runs: they count as not yet started.
-    pub hooks_running: &'a HashSet<ContainerId>,
+    /// Containers whose postStart hook runs or has failed: they count as not started.
+    pub hooks_pending: &'a HashSet<ContainerId>,
     /// The Pod ends and all its containers have ended: the phase must be a final one.
     pub terminated: bool,
     /// Reason and message of what makes the Pod fail as a whole, whatever its containers do.
@@ -146,7 +146,7 @@ fn container_status(
     status.image_id = newest.image_id.clone();
     let last = older.filter(|o| o.state == cri::ContainerState::Exited);
     status.last_state = Some(last.map_or_else(ContainerState::default, |o| terminated(o, runtime, input)));
-    let running = newest.state == cri::ContainerState::Running && !input.hooks_running.contains(&newest.id);
+    let running = newest.state == cri::ContainerState::Running && !input.hooks_pending.contains(&newest.id);
     match newest.state {
         cri::ContainerState::Running if running => {
             status.ready = true;
@@ -159,7 +159,11 @@ fn container_status(
             });
         }
         // Upstream's worker is busy with the hook, so that the status stays what it was.
-        cri::ContainerState::Running | cri::ContainerState::Created => {}
+        cri::ContainerState::Running | cri::ContainerState::Created => {
+            if let Some((reason, message)) = waits {
+                status.state = Some(waiting(reason, message));
+            }
+        }
         cri::ContainerState::Exited => {
             let ended = terminated(newest, runtime, input);
             match waits {

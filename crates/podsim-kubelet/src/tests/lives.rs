@@ -3,7 +3,7 @@
 use super::harness::{Harness, settle};
 use podsim_cri::Error;
 use podsim_cri::ExecSyncOutput;
-use podsim_cri::fake::{ExecScript, PullOutcome, Script, StartOutcome};
+use podsim_cri::fake::{ExecScript, PullOutcome, Script, StartOutcome, TermOutcome};
 use serde_json::json;
 use std::time::Duration;
 
@@ -259,7 +259,19 @@ async fn a_failed_post_start_hook_kills_the_container() {
         ["start_container a", "exec_sync a hook"]
     );
     assert_eq!(node.state("a"), "waiting ContainerCreating: ");
+    node.runtime.script(
+        "a",
+        Script {
+            term: TermOutcome::ExitsAfter(Duration::from_secs(3), 143),
+            ..Script::default()
+        },
+    );
     node.seconds(6).await;
+    assert_eq!(
+        node.state("a"),
+        "waiting PostStartHookError: command 'hook' exited with 1: no such thing"
+    );
+    node.seconds(3).await;
     assert_eq!(node.state("a"), "terminated 143 Error");
     let events = node.events();
     assert!(
