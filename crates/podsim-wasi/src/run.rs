@@ -20,8 +20,28 @@ pub enum Outcome {
 /// Runs a program as the process `task` until it ends or replaces itself.
 ///
 /// A fault ends the process with the signal that Linux would send, and one line about it goes to the process's standard
-/// error. Dropping the future stops the program where it is; the process is then the caller's to end.
+/// error. Dropping the future kills the process: nobody else would end it.
 pub async fn run<S: Syscalls>(runtime: &Runtime<S>, task: S, program: Bytes) -> Outcome {
+    let mut unfinished = Unfinished(Some(task.clone()));
+    let outcome = run_to_end(runtime, task, program).await;
+    unfinished.0 = None;
+    outcome
+}
+
+/// Ends the process if [`run`] does not get that far: it was dropped, or there is a bug in podsim and it panicked.
+struct Unfinished<S: Syscalls>(Option<S>);
+
+impl<S: Syscalls> Drop for Unfinished<S> {
+    fn drop(&mut self) {
+        let Some(task) = self.0.take() else { return };
+        if std::thread::panicking() {
+            complain(&task, "internal error of podsim (SIGKILL)");
+        }
+        task.exit(WaitStatus::Signaled(Signal::KILL));
+    }
+}
+
+async fn run_to_end<S: Syscalls>(runtime: &Runtime<S>, task: S, program: Bytes) -> Outcome {
     let program = match runtime.load(program).await {
         Ok(program) => program,
         Err(error) => {

@@ -52,7 +52,9 @@ impl<S: Syscalls> Runtime<S> {
 
     /// Whether the bytes are a program; quick for known ones, a pass over the bytes for others.
     pub fn check(&self, wasm: &Bytes) -> Result<(), LoadError> {
-        self.cache.check(wasm)
+        self.cache
+            .check(wasm)
+            .inspect_err(|error| tracing::warn!("exec: {error}"))
     }
 
     /// Compiles a program ahead of its first run.

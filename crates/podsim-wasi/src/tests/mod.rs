@@ -2,6 +2,7 @@
 
 mod abi;
 mod faults;
+mod garbage;
 mod signals;
 
 use crate::{Outcome, Runtime, run};
