@@ -11,7 +11,7 @@ use podsim_kernel::fs::pipe::Pipe;
 use podsim_kernel::fs::{FileDescription, FsContext};
 use podsim_kernel::{Kernel, KernelConfig, Launcher, ProcessSpec, Program, Task};
 use podsim_sys::wire::{Put, encode};
-use podsim_sys::{CapSet, Clock, Credentials, Errno, ManualClock, Mode, OpenFlags, Result, Syscalls as _, WaitStatus};
+use podsim_sys::{CapSet, Credentials, Errno, ManualClock, Mode, OpenFlags, Result, WaitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
