@@ -1,8 +1,8 @@
 //! procfs: the kernel's state as files (`proc(5)`), for the pid namespace that it was mounted for.
 //!
-//! * [`node`]: one inode type for all; what a name is comes from tables of [`node::Entry`].
-//! * [`root`], [`sys`]: the tables of `/proc` and `/proc/sys`; files with substance are in files of their own.
-//! * [`pid`]: the table of `/proc/PID`.
+//! * `node`: one inode type for all; what a name is comes from tables of its `Entry`.
+//! * `root`, `sys`: the tables of `/proc` and `/proc/sys`; files with substance are in files of their own.
+//! * `pid`: the table of `/proc/PID`.
 
 mod cpuinfo;
 mod meminfo;

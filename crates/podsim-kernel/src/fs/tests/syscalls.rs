@@ -274,3 +274,27 @@ fn mount_2_makes_moves_and_removes_mounts() {
     assert_eq!(task.umount("/a", false), Err(Errno::EINVAL));
     assert_eq!(task.umount("/c", false), Ok(()));
 }
+
+#[test]
+fn the_filesystems_of_a_container_go_away_with_it() {
+    let node = Node::new();
+    let before = node.kernel.vfs().memory_used();
+    let container = node.container(None);
+    let task = node.process(&container, root());
+    write(&task, "/tmp/f", "x").unwrap();
+    task.mknodat(Fd::CWD, "/tmp/p", FileType::Fifo, Mode(0o666), DeviceNumber::default())
+        .unwrap();
+    open(&task, "/tmp/p", OpenFlags::RDWR).unwrap();
+    open(&task, "/proc/self/status", OpenFlags::empty()).unwrap();
+    open(&task, "/proc/self/fd", OpenFlags::DIRECTORY).unwrap();
+    open(&task, "/proc/self/ns/mnt", OpenFlags::empty()).unwrap();
+    task.chdir("/proc/self/cwd/tmp").unwrap();
+    let overlay = std::sync::Arc::downgrade(container.mounts().root().mount.sb());
+    let ns = std::sync::Arc::downgrade(container.mounts());
+    task.exit(WaitStatus::Exited(0));
+    drop(task);
+    drop(container);
+    assert!(ns.upgrade().is_none(), "the mount namespace is still held");
+    assert!(overlay.upgrade().is_none(), "the overlay is still held");
+    assert_eq!(node.kernel.vfs().memory_used(), before);
+}
