@@ -176,6 +176,8 @@ async fn refuse(sink: &mut Sink, error: podsim_cri::Error, tty: bool) {
             ..
         } => {
             let (channel, end) = if tty { (STDOUT, "\r\n") } else { (STDERR, "\n") };
+            // The runtime may have begun the sentence itself.
+            let why = why.strip_prefix("unable to start container process: ").unwrap_or(why);
             let text =
                 format!("OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown{end}");
             let _ = sink.send(message(channel, text.as_bytes())).await;

@@ -63,7 +63,9 @@ fn as_table(file: &str, document: &Document) -> String {
         out.push_str("  is kept by the API server; Pods can refer to it\n");
         return out;
     };
-    let fields = explain(document.value());
+    let mut fields = explain(document.value());
+    // In the order of the file.
+    fields.sort_by_key(|explained| document.position(&explained.path).line);
     for (level, title) in [
         (Level::Object, "Of any object"),
         (Level::Pod, "Pod level: one setting for all containers"),

@@ -337,31 +337,35 @@ async fn watch(
         }
         _ => return Err(Failure::new("error: you may only watch a single object or all of a kind").into()),
     }
-    query.add("watch", true);
-    if args.watch_only {
-        let now: Value = client
-            .json(
-                "GET",
-                &collection_path(selection.kind, args.namespace(context)),
-                Body::None,
-            )
-            .await?;
-        query.add(
-            "resourceVersion",
-            now["metadata"]["resourceVersion"].as_str().unwrap_or("0"),
-        );
-    }
-    let path = format!(
-        "{}{}",
-        collection_path(selection.kind, args.namespace(context)),
-        query.text()
-    );
+    let collection = collection_path(selection.kind, args.namespace(context));
     let (wide, accept) = match format {
         Format::Table { wide } => (wide, TABLE),
         _ => (false, "application/json"),
     };
     let layout = Layout::new(args, selection, wide, false);
     let (mut columns, mut widths): (Vec<Value>, Vec<usize>) = (Vec::new(), Vec::new());
+    if args.watch_only || matches!(format, Format::Table { .. }) {
+        // What is there now, in columns that fit all of it; then what changes after it.
+        let path = format!("{collection}{}", query.text());
+        let now: Value = serde_json::from_str(&client.text("GET", &path, Body::None, accept).await?)?;
+        query.add(
+            "resourceVersion",
+            now["metadata"]["resourceVersion"].as_str().unwrap_or("0"),
+        );
+        if let (false, Some(definitions)) = (args.watch_only, now["columnDefinitions"].as_array()) {
+            columns.clone_from(definitions);
+            let rows = layout.rows(&now, !args.no_headers);
+            if rows.len() > usize::from(!args.no_headers) {
+                rows.iter().for_each(|row| drop(padded(row, &mut widths)));
+                let text: String = rows.iter().map(|row| padded(row, &mut widths)).collect();
+                context.printer.data(text).await?;
+            } else {
+                columns.clear();
+            }
+        }
+    }
+    query.add("watch", true);
+    let path = format!("{collection}{}", query.text());
     let mut lines = client.stream(&path, accept).await?.lines();
     while let Some(line) = lines.next().await {
         let event: Value = serde_json::from_str(&line?)?;

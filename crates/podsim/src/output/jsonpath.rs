@@ -53,9 +53,9 @@ impl JsonPath {
         }
         if steps
             .iter()
-            .any(|step| matches!(step, Step::Key(key) if key.is_empty() || key == "*"))
+            .any(|step| matches!(step, Step::Key(key) if key.is_empty() || key == "*" || key.contains(['{', '}'])))
         {
-            return Err(wrong("a key is empty or *"));
+            return Err(wrong("a key is empty, * or has braces in it"));
         }
         Ok(Self(steps))
     }

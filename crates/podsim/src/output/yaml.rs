@@ -110,18 +110,43 @@ fn plain_or_quoted(text: &str) -> String {
     }
 }
 
+/// What a YAML 1.1 reader would not take for a string: words, numbers, times.
 fn looks_like_another_type(text: &str) -> bool {
     const WORDS: [&str; 11] = ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"];
-    let number_like = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+    WORDS.contains(&text.to_ascii_lowercase().as_str()) || is_number(text) || is_time(text)
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text).replace('_', "");
+    let of_base = |prefix: &str, base| {
+        digits
+            .strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_digit(base)))
+    };
+    let special = matches!(digits.to_ascii_lowercase().as_str(), ".inf" | ".nan");
+    // Rust reads `inf`, `nan` and `infinity` too; YAML does not.
+    let decimal = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok();
+    special || decimal || of_base("0x", 16) || of_base("0o", 8) || of_base("0b", 2)
+}
+
+/// `2025-06-17`, `2025-06-17T14:41:00Z`.
+fn is_time(text: &str) -> bool {
+    let date = text.get(..10).unwrap_or(text);
+    date.len() == 10
+        && date.bytes().enumerate().all(|(at, byte)| {
+            if at == 4 || at == 7 {
+                byte == b'-'
+            } else {
+                byte.is_ascii_digit()
+            }
+        })
         && text
-            .chars()
-            .all(|c| c.is_ascii_hexdigit() || "+-._xobTZ:eE".contains(c))
-        && text.chars().any(|c| c.is_ascii_digit());
-    number_like || WORDS.contains(&text.to_ascii_lowercase().as_str())
+            .get(10..)
+            .is_none_or(|rest| rest.is_empty() || rest.starts_with(['T', 't', ' ']))
 }
 
 fn is_plain(text: &str) -> bool {
-    !looks_like_another_type_but_plain(text)
+    !looks_like_another_type(text)
         && !text.starts_with(|c: char| c.is_whitespace() || "-?:,[]{}#&*!|>'\"%@`=<".contains(c))
         && !text.ends_with(|c: char| c.is_whitespace() || c == ':')
         && !text.contains(": ")
@@ -141,12 +166,6 @@ fn plain_after_dash(text: &str) -> bool {
         && text != "---"
 }
 
-/// Addresses such as `10.0.0.1` and versions such as `1.2.3` are no numbers; times and plain numbers are quoted.
-fn looks_like_another_type_but_plain(text: &str) -> bool {
-    let dotted = text.split('.').count() > 2 && text.chars().all(|c| c.is_ascii_digit() || c == '.');
-    !dotted && looks_like_another_type(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +177,7 @@ mod tests {
             "apiVersion": "v1",
             "metadata": {"creationTimestamp": "2025-06-17T14:41:00Z", "name": "x", "labels": {}},
             "spec": {"containers": [
-                {"args": ["-c", "echo: hi", "10", "true", "10.0.0.1", "", "it's"], "name": "a"},
+                {"args": ["-c", "echo: hi", "10", "true", "10.0.0.1", "", "it's", "0e60c202-ddd2", "1e3"], "name": "a"},
                 {"command": [["nested"]], "n": 3, "t": null},
             ]},
             "text": "two\nlines\n",
@@ -182,10 +201,12 @@ spec:
     - 10.0.0.1
     - ""
     - it's
+    - 0e60c202-ddd2
+    - "1e3"
     name: a
   - command:
     - - nested
-    n: 3
+    "n": 3
     t: null
 text: |
   two
