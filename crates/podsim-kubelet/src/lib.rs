@@ -1,11 +1,11 @@
 //! The kubelet of podsim, with the two controllers that a Pod needs to come to it and to be noticed when it is gone.
 //!
-//! The way of a Pod: [`scheduler`] gives it to the node → [`kubelet`] starts a [`pod_worker`] for it → the worker looks at
-//! what runs ([`runtime_status`]), decides ([`actions`], pure), acts ([`executor`]) and reports ([`status`], pure).
+//! The way of a Pod: [`scheduler`] gives it to the node → [`kubelet`] starts a `pod_worker` for it → the worker looks at
+//! what runs ([`runtime_status`]), decides ([`actions`], pure), acts (`executor`) and reports ([`status`], pure).
 //!
-//! * What goes into the runtime: [`sandbox_config`], [`container_config`], [`env`], [`hosts`], [`dns`], [`volumes`].
-//! * What takes time: [`lifecycle`] (hooks, graceful killing), [`images`] (pulls), [`backoff`].
-//! * What is told: [`events`], [`node`] (the Node object and its heartbeat), [`node_controller`] (who misses it).
+//! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `volumes`.
+//! * What takes time: `lifecycle` (hooks, graceful killing), `images` (pulls), [`backoff`].
+//! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it).
 //! * For people: [`fields`] and [`explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
 //!
 //! Nothing polls: workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
