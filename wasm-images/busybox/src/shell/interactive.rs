@@ -6,7 +6,7 @@ use super::lexer::{ParseError, Text};
 use super::lineedit::{self, Line};
 use super::options::Opt;
 use super::shell::Shell;
-use super::sys;
+use super::sys::{self, Signal};
 use super::text;
 
 /// How many lines of history are kept.
@@ -45,9 +45,20 @@ fn command_loop(shell: &mut Shell) -> Status {
                 }
             }
             Line::Interrupted => {
-                // A trap for SIGINT is run here; the interrupt itself has been obeyed.
                 shell.status = 130;
-                let _ = shell.poll_signals();
+                // ^C was a key here; a trap for SIGINT is to run all the same.
+                if shell
+                    .traps
+                    .actions
+                    .get(&Signal::INT.number())
+                    .is_some_and(|action| !action.is_empty())
+                {
+                    let _ = sys::kill(sys::getpid(), Some(Signal::INT));
+                    match shell.poll_signals() {
+                        Err(flow @ Flow::Exit(_)) => return Err(flow),
+                        _ => {}
+                    }
+                }
             }
             Line::Eof => {
                 ends += 1;

@@ -150,12 +150,15 @@ pub(crate) struct Jobs {
 const REMEMBERED: usize = 256;
 
 impl Jobs {
-    /// Adds a job and makes it the current one; gives its number.
+    /// Adds a job and makes it the current one; gives its number. One that was taken out keeps the number that it had.
     pub(crate) fn add(&mut self, mut job: Job) -> usize {
-        job.number = self.list.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+        if job.number == 0 {
+            job.number = self.list.iter().map(|j| j.number).max().unwrap_or(0) + 1;
+        }
         let number = job.number;
-        self.recent.push(number);
-        self.list.push(job);
+        let at = self.list.partition_point(|other| other.number < number);
+        self.make_current(number);
+        self.list.insert(at, job);
         number
     }
 

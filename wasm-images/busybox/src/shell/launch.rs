@@ -214,7 +214,7 @@ impl Shell {
         };
         plan.close();
         let text = if self.job_control() { text() } else { String::new() };
-        let job = self.job_of(vec![(pid, text)]);
+        let job = Self::job_of(pid, text, placement);
         self.wait_foreground(job)
     }
 

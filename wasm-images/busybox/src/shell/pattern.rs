@@ -114,14 +114,16 @@ fn in_class(name: &str, c: char) -> bool {
     }
 }
 
-/// Whether the pattern has an active special character at all.
+/// Whether the pattern has an active special character at all; a `[` is none without its `]`.
 pub(crate) fn is_special(pattern: &str) -> bool {
-    let mut escaped = false;
+    let (mut escaped, mut open) = (false, false);
     for c in pattern.chars() {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            '*' | '?' | '[' => return true,
+            '*' | '?' => return true,
+            '[' => open = true,
+            ']' if open => return true,
             _ => {}
         }
     }

@@ -163,7 +163,7 @@ impl Shell {
         } else {
             String::new()
         };
-        let job = self.job_of(vec![(pid, text)]);
+        let job = Self::job_of(pid, text, placement);
         self.wait_foreground(job)
     }
 
@@ -193,7 +193,7 @@ impl Shell {
                     .into_iter()
                     .collect();
                 let pid = self.start_subshell(body, actions, placement)?;
-                self.background_job(pid, body, control)
+                self.background_job(pid, body, placement)
             }
         };
         null.map(sys::close);
@@ -216,7 +216,6 @@ impl Shell {
         null: Option<Fd>,
         placement: Placement,
     ) -> Result<Job, Flow> {
-        let control = placement.group.is_some();
         let mut actions: Vec<FdAction> = null
             .map(|from| FdAction::Dup2 { from, to: Fd::STDIN })
             .into_iter()
@@ -244,7 +243,7 @@ impl Shell {
             let started = self.start(&path, words, environment, actions, placement);
             plan.close();
             match started {
-                Ok(pid) => return Ok(self.background_job(pid, body, control)),
+                Ok(pid) => return Ok(self.background_job(pid, body, placement)),
                 Err(failure) => {
                     self.report(&path, failure);
                     return Ok(Job {
@@ -255,14 +254,16 @@ impl Shell {
             }
         }
         let pid = self.start_subshell(body, actions, placement)?;
-        Ok(self.background_job(pid, body, control))
+        Ok(self.background_job(pid, body, placement))
     }
 
-    fn background_job(&mut self, pid: Pid, body: &Node, control: bool) -> Job {
-        let text = if control { display::command(body) } else { String::new() };
-        let mut job = self.job_of(vec![(pid, text)]);
-        job.group = control.then_some(pid);
-        job
+    fn background_job(&self, pid: Pid, body: &Node, placement: Placement) -> Job {
+        let text = if self.job_control() {
+            display::command(body)
+        } else {
+            String::new()
+        };
+        Self::job_of(pid, text, placement)
     }
 
     /// `$(…)`: the output without its last newlines.
@@ -271,6 +272,10 @@ impl Shell {
         let (status, mut out) = self.substitution_output(body)?;
         self.line = line;
         self.substitution_status = Some(status);
+        if self.interactive() {
+            // After ^C nothing more of the command is to happen.
+            self.poll_signals()?;
+        }
         while out.last() == Some(&b'\n') {
             out.pop();
         }
@@ -324,7 +329,7 @@ impl Shell {
                     let _ = sys::close(write);
                     return match started {
                         Ok(pid) => {
-                            let job = self.job_of(vec![(pid, String::new())]);
+                            let job = Self::job_of(pid, String::new(), Placement::default());
                             self.collect(read, job)
                         }
                         Err(failure) => {
@@ -346,7 +351,7 @@ impl Shell {
                     to: Fd::STDOUT,
                 }];
                 self.start_subshell(body, actions, Placement::default())
-                    .map(|pid| self.job_of(vec![(pid, String::new())]))
+                    .map(|pid| Self::job_of(pid, String::new(), Placement::default()))
             }
         };
         let _ = sys::close(write);
@@ -367,23 +372,16 @@ impl Shell {
         Ok((status, out))
     }
 
-    /// A job of processes that have just been started.
-    pub(crate) fn job_of(&self, processes: Vec<(Pid, String)>) -> Job {
-        let group = if self.job_control() {
-            processes.first().map(|(pid, _)| *pid)
-        } else {
-            None
+    /// A job of one process that has just been started.
+    pub(crate) fn job_of(pid: Pid, text: String, placement: Placement) -> Job {
+        let group = placement.group.map(|group| if group == Pid(0) { pid } else { group });
+        let process = Process {
+            pid,
+            status: None,
+            text,
         };
-        let processes = processes
-            .into_iter()
-            .map(|(pid, text)| Process {
-                pid,
-                status: None,
-                text,
-            })
-            .collect();
         Job {
-            processes,
+            processes: vec![process],
             group,
             ..Job::default()
         }

@@ -27,6 +27,14 @@ pub(crate) fn arrived() -> SigSet {
     ARRIVED.with(Cell::get)
 }
 
+/// The lowest of them. It is asked after every command.
+pub(crate) fn first_arrived() -> Option<Signal> {
+    match arrived() {
+        SigSet::EMPTY => None,
+        set => set.iter().next(),
+    }
+}
+
 /// Forgets that a signal has arrived.
 pub(crate) fn forget(signal: Signal) {
     ARRIVED.with(|arrived| {

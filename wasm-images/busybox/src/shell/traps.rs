@@ -109,7 +109,7 @@ impl Shell {
 
     /// Handles the signals that have arrived: runs traps, breaks off at SIGINT.
     pub(crate) fn poll_signals(&mut self) -> Result<(), Flow> {
-        while let Some(signal) = sys::arrived().iter().next() {
+        while let Some(signal) = sys::first_arrived() {
             sys::forget(signal);
             match self.traps.actions.get(&signal.number()).cloned() {
                 Some(action) if !action.is_empty() => self.run_trap(&action)?,
