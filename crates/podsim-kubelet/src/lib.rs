@@ -6,7 +6,7 @@
 //! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `volumes`.
 //! * What takes time: `lifecycle` (hooks, graceful killing), `images` (pulls), [`backoff`].
 //! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it).
-//! * For people: [`fields`] and [`explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
+//! * For people: [`fields`] and [`mod@explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
 //!
 //! Nothing polls: workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
 //! comes from `podsim_sys::Clock`.
