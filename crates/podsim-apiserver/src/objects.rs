@@ -9,9 +9,13 @@ use crate::status::{ApiError, Result};
 use crate::table::table;
 use crate::target::Target;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use podsim_store::{DeleteOptions, Deleted, Kind, Object, Selectors, StoreError};
+use k8s_openapi::api::core::v1::Pod;
+use podsim_kubelet::unsupported_fields;
+use podsim_store::manifest::decode;
+use podsim_store::{DeleteOptions, Deleted, Kind, Object, Selectors, StoreError, kinds};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// How often a patch that met somebody else's change is tried again.
@@ -54,8 +58,11 @@ pub(crate) async fn create(app: &App, target: &Target, query: &Query, request: R
     let headers = request.headers().clone();
     let object = read_object(request).await?;
     check_type(target.kind, &object)?;
+    let mut warnings = validate_fields(target.kind, &object, query)?;
+    warnings.extend(unsupported(target.kind, &object));
     let object = app.store.create(target.kind, namespace, object)?;
-    answer(app, target.kind, &object, query, &headers, StatusCode::CREATED)
+    let answer = answer(app, target.kind, &object, query, &headers, StatusCode::CREATED)?;
+    Ok(with_warnings(answer, &warnings))
 }
 
 /// PUT of an object or of its status.
@@ -75,8 +82,63 @@ pub(crate) async fn update(
         let message = format!("the name of the object ({given}) does not match the name on the URL ({name})");
         return Err(ApiError::bad_request(message));
     }
+    let warnings = validate_fields(target.kind, &object, query)?;
     let object = write(app, target, object)?;
-    answer(app, target.kind, &object, query, &headers, StatusCode::OK)
+    let answer = answer(app, target.kind, &object, query, &headers, StatusCode::OK)?;
+    Ok(with_warnings(answer, &warnings))
+}
+
+/// `fieldValidation=`: unknown fields are refused (`Strict`) or warned of (`Warn`, the default).
+fn validate_fields(kind: &Kind, object: &Value, query: &Query) -> Result<Vec<String>> {
+    let mode = query.get("fieldValidation").unwrap_or("Warn");
+    let typed = object["kind"].is_string() && object["apiVersion"].is_string();
+    let complaints = match mode {
+        "Ignore" => return Ok(Vec::new()),
+        "Warn" | "Strict" if typed => decode("the object", &object.to_string()).err(),
+        "Warn" | "Strict" => None,
+        other => {
+            return Err(ApiError::bad_request(format!(
+                "fieldValidation: {other:?} is not Ignore, Warn or Strict"
+            )));
+        }
+    };
+    // What else is wrong with the object, the store says in Kubernetes' words.
+    let complaints = complaints
+        .into_iter()
+        .flat_map(|complaints| complaints.0)
+        .map(|complaint| complaint.message);
+    let unknown: Vec<String> = complaints
+        .filter(|message| message.starts_with("unknown field"))
+        .collect();
+    if mode == "Strict" && !unknown.is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {2}",
+            kind.kind,
+            kind.version,
+            unknown.join(", ")
+        )));
+    }
+    Ok(unknown)
+}
+
+/// What of a new Pod will not be done.
+fn unsupported(kind: &Kind, object: &Value) -> Vec<String> {
+    match Pod::deserialize(object) {
+        Ok(pod) if *kind == kinds::POD => unsupported_fields(&pod).iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Warnings go into headers (RFC 9111, 5.5), which kubectl prints.
+fn with_warnings(mut answer: Response, warnings: &[String]) -> Response {
+    for warning in warnings {
+        let text: String = warning.chars().filter(|c| c.is_ascii() && !c.is_control()).collect();
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            answer.headers_mut().append(header::WARNING, value);
+        }
+    }
+    answer
 }
 
 /// PATCH of an object or of its status.

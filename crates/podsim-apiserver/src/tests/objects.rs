@@ -318,3 +318,17 @@ async fn the_nodes_view_shows_sandboxes_and_containers() {
     );
     assert_eq!(server.get("/podsim/v1/partition").await.json()["partitioned"], true);
 }
+
+#[tokio::test]
+async fn unknown_fields_are_refused_or_warned_of_as_the_client_wishes() {
+    let server = Server::start().await;
+    let mut object = pod("p");
+    object["spec"]["containers"][0]["frobnicate"] = json!(1);
+    let strict = server.post(&format!("{PODS}?fieldValidation=Strict"), &object).await;
+    assert_eq!(
+        strict.error(),
+        "400 BadRequest: Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown field \
+         \"spec.containers[0].frobnicate\""
+    );
+    assert_eq!(server.post(PODS, &object).await.code, 201);
+}

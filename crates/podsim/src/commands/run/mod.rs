@@ -7,10 +7,12 @@ mod detach;
 mod follow;
 
 use crate::client::{Client, is_not_found, while_doing};
+use crate::cluster::Endpoint;
 use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
 use crate::manifests;
+use crate::terminal::Stream;
 use anyhow::Result;
 use clap::Args;
 use follow::{Follower, Identity};
@@ -19,6 +21,7 @@ use futures_util::stream::FuturesUnordered;
 use podsim_kubelet::unsupported_fields;
 use podsim_store::kinds;
 use podsim_store::manifest::Document;
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 /// Run the Pods in manifest files: create them, follow their logs, and exit as they do
@@ -77,6 +80,7 @@ pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
     let result = async {
         let client = context.client()?;
         let pods = create(&context, &client, &sources).await?;
+        hint(&context, node.endpoint(), &pods).await?;
         tokio::select! {
             code = follow_all(&context, &client, &sources, pods) => code,
             // `podsim node stop` in another terminal.
@@ -86,6 +90,24 @@ pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
     .await;
     node.shutdown().await;
     result
+}
+
+/// Tells a person at a terminal what can be done now.
+async fn hint(context: &Context, endpoint: &Endpoint, pods: &[Identity]) -> Result<()> {
+    let Some(pod) = pods.first().filter(|_| context.terminal.is_tty(Stream::Stderr)) else {
+        return Ok(());
+    };
+    let node = if endpoint.name == "podsim" {
+        String::new()
+    } else {
+        format!(" --node={}", endpoint.name)
+    };
+    let talk = format!(
+        "In another terminal: podsim{node} get pods, podsim{node} exec -it {} -- sh. Ctrl-C here deletes the Pod.",
+        pod.name
+    );
+    context.printer.talk(talk).await?;
+    Ok(())
 }
 
 async fn read(context: &Context, args: &RunArgs) -> Result<Vec<Source>> {
@@ -176,11 +198,17 @@ async fn follow_all(context: &Context, client: &Client, sources: &[Source], pods
         .enumerate()
         .map(|(index, pod)| Follower::new(context, client, sources.get(pod.source), pod, several, index))
         .collect();
+    // A Pod that cannot run is told of at once; the others go on.
     let ends = followers
         .iter()
-        .map(Follower::run)
-        .collect::<FuturesUnordered<_>>()
-        .collect::<Vec<_>>();
+        .map(async |follower: &Follower<'_>| match follower.run().await {
+            Ok(code) => Ok(code),
+            Err(error) => {
+                let (message, code) = report(&error);
+                context.printer.talk(message).await.map(|()| code)
+            }
+        });
+    let ends = ends.collect::<FuturesUnordered<_>>().collect::<Vec<_>>();
     let interrupts = async {
         context.terminal.interrupted().await;
         let names: Vec<String> = pods.iter().map(|pod| format!("pod/{}", pod.name)).collect();
@@ -190,13 +218,13 @@ async fn follow_all(context: &Context, client: &Client, sources: &[Source], pods
         context.terminal.interrupted().await;
         delete(client, &pods, Some(0)).await?;
         // The followers see the end.
-        std::future::pending::<Result<Vec<Result<i32>>>>().await
+        std::future::pending::<Result<Infallible>>().await
     };
     let ends = tokio::select! {
         ends = ends => ends,
-        error = interrupts => error?,
+        error = interrupts => match error? {},
     };
-    // The first failure by message, then the first exit code that is not 0.
+    // The first exit code that is not 0.
     let mut code = 0;
     for end in ends {
         let end = end?;
