@@ -136,6 +136,21 @@ async fn an_import_that_nobody_knows_answers_enosys() {
     }
 }
 
+#[tokio::test]
+async fn precompiled_code_is_run_for_its_bytes_wherever_they_are_and_useless_code_is_compiled_anew() {
+    let exits = |code: u8| module(&format!("(func (export \"_start\") (call $exit (i32.const {code})))"));
+    let engine = wasmtime::Engine::new(&crate::engine_config()).unwrap();
+    // Code of another program, so that it shows which was run. The file is a copy of the registered bytes.
+    let other = engine.precompile_module(&bytes(&exits(2))).unwrap();
+    for (code, expected) in [(&*other.leak(), 2), (&b"not code"[..], 1)] {
+        let node = Node::new();
+        node.runtime.register_precompiled(bytes(&exits(1)), code);
+        node.install("/prog", &exits(1));
+        let ran = node.ran(node.start("/prog", &[], None)).await;
+        assert_eq!(ran.status, WaitStatus::Exited(expected));
+    }
+}
+
 #[test]
 fn the_table_names_every_call_once() {
     let mut names: Vec<_> = crate::system_calls().map(|call| (call.module, call.name)).collect();

@@ -19,6 +19,7 @@ use std::time::Duration;
 struct Node {
     kernel: Arc<Kernel>,
     clock: Arc<ManualClock>,
+    runtime: Runtime<Task>,
 }
 
 struct Starter {
@@ -61,11 +62,13 @@ impl Node {
             clock: clock.clone(),
             seed: 1,
             hostname: "node".to_owned(),
-            launcher: Arc::new(Starter { runtime }),
+            launcher: Arc::new(Starter {
+                runtime: runtime.clone(),
+            }),
             memory: 64 << 20,
             cpus: 1,
         });
-        Self { kernel, clock }
+        Self { kernel, clock, runtime }
     }
 
     /// Puts a program into `/`.
