@@ -1,6 +1,6 @@
 //! Execution of commands.
 
-use super::ast::{CaseArm, Node, SimpleCommand, Word};
+use super::ast::{CaseArm, Node, Word};
 use super::expand;
 use super::flow::{Flow, Status};
 use super::lexer::{ParseError, Text};
@@ -266,11 +266,10 @@ impl Shell {
     }
 
     /// `set -x`.
-    pub(crate) fn trace(&mut self, command: &SimpleCommand, assigned: &[(String, String)], words: &[String]) {
+    pub(crate) fn trace(&mut self, assigned: &[(String, String)], words: &[String]) {
         if !self.has(Opt::Xtrace) {
             return;
         }
-        let _ = command;
         let ps4 = self.vars.get("PS4").unwrap_or("+ ").to_owned();
         // `PS4='${LINENO}: '` is expanded, but not traced.
         self.options.set(Opt::Xtrace, false);

@@ -15,15 +15,10 @@ impl Directory for Shell {
         let fd = sys::open(path, OpenFlags::DIRECTORY).ok()?;
         let mut names = Vec::new();
         let mut start = 0;
-        loop {
-            match sys::getdents(fd, start, 256) {
-                Ok(entries) => {
-                    let Some(last) = entries.last() else { break };
-                    start = last.next;
-                    names.extend(entries.into_iter().map(|e| e.name));
-                }
-                Err(_) => break,
-            }
+        while let Ok(entries) = sys::getdents(fd, start, 256) {
+            let Some(last) = entries.last() else { break };
+            start = last.next;
+            names.extend(entries.into_iter().map(|e| e.name));
         }
         let _ = sys::close(fd);
         Some(names)

@@ -54,9 +54,8 @@ fn command_loop(shell: &mut Shell) -> Status {
                     .is_some_and(|action| !action.is_empty())
                 {
                     let _ = sys::kill(sys::getpid(), Some(Signal::INT));
-                    match shell.poll_signals() {
-                        Err(flow @ Flow::Exit(_)) => return Err(flow),
-                        _ => {}
+                    if let Err(flow @ Flow::Exit(_)) = shell.poll_signals() {
+                        return Err(flow);
                     }
                 }
             }

@@ -275,3 +275,61 @@ impl Jobs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(commands: &[&str]) -> Job {
+        let process = |(i, text): (usize, &&str)| Process {
+            pid: Pid(100 + i as i32),
+            status: None,
+            text: (*text).to_owned(),
+        };
+        Job {
+            processes: commands.iter().enumerate().map(process).collect(),
+            ..Job::default()
+        }
+    }
+
+    #[test]
+    fn jobs_are_shown_as_ash_shows_them() {
+        let mut jobs = Jobs::default();
+        let number = jobs.add(job(&["sleep 9", "cat"]));
+        let job = jobs.get(number).expect("a job");
+        assert_eq!(job.show('+', false), "[1]+  Running                    sleep 9 | cat\n");
+        job.note(Pid(100), WaitStatus::Stopped(Signal::TSTP));
+        job.note(Pid(101), WaitStatus::Stopped(Signal::TSTP));
+        assert_eq!(job.show('+', false), "[1]+  Stopped                    sleep 9 | cat\n");
+        job.note(Pid(100), WaitStatus::Signaled(Signal::TERM));
+        job.note(Pid(101), WaitStatus::Exited(3));
+        assert_eq!(job.show('-', false), "[1]-  Done(3)                    sleep 9 | cat\n");
+        assert_eq!((job.exit_code(false), job.exit_code(true)), (3, 3));
+        job.note(Pid(101), WaitStatus::Exited(0));
+        assert_eq!((job.exit_code(false), job.exit_code(true)), (0, 143));
+    }
+
+    #[test]
+    fn jobs_are_found_by_what_names_them() {
+        let mut jobs = Jobs::default();
+        for command in ["sleep 1", "cat x", "sleep 2"] {
+            jobs.add(job(&[command]));
+        }
+        for (word, want) in [
+            ("%1", Some(1)),
+            ("%+", Some(3)),
+            ("%%", Some(3)),
+            ("%-", Some(2)),
+            ("%cat", Some(2)),
+            ("%?at", Some(2)),
+            ("%sleep", None),
+            ("%9", None),
+            ("x", None),
+        ] {
+            assert_eq!(jobs.find(word), want, "{word}");
+        }
+        let taken = jobs.take(1).expect("the first");
+        assert_eq!(jobs.add(taken), 1);
+        assert_eq!(jobs.current(), Some(1));
+    }
+}

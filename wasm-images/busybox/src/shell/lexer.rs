@@ -331,7 +331,6 @@ impl<'a> Parser<'a> {
         if !b"&|;<>()\n".contains(&first) {
             return Ok(None);
         }
-        let start = self.source.pos;
         let mut found = None;
         // Grow byte by byte, so that a line continuation between two characters is skipped.
         let mut so_far = String::new();
@@ -348,7 +347,6 @@ impl<'a> Parser<'a> {
             self.bump();
             found = Some(op);
         }
-        debug_assert!(found.is_some() || self.source.pos == start);
         Ok(found)
     }
 

@@ -164,7 +164,7 @@ impl Screen {
         self.move_to(0);
         let row = self.position(0).0;
         self.rows(row, 0);
-        self.out.push_str("\r");
+        self.out.push('\r');
         self.prompt = prompt.to_owned();
         self.prompt_width = visible_width(prompt);
         self.out.push_str(prompt);

@@ -84,7 +84,7 @@ impl Shell {
             self.set_var(&assignment.name, value)?;
         }
         if !traced.is_empty() {
-            self.trace(command, &traced, &[]);
+            self.trace(&traced, &[]);
         }
         let status = self.with_redirects(&command.redirects, |_| Ok(0))?;
         Ok(if status == 0 {
@@ -106,7 +106,7 @@ impl Shell {
 
     fn run_function(&mut self, body: &Rc<Node>, command: &SimpleCommand, mut words: Vec<String>) -> Status {
         let assigned = self.assigned(command)?;
-        self.trace(command, &assigned, &words);
+        self.trace(&assigned, &words);
         words.remove(0);
         self.with_redirects(&command.redirects, |shell| {
             if assigned.is_empty() {
@@ -123,7 +123,7 @@ impl Shell {
 
     fn run_builtin(&mut self, builtin: &'static Builtin, command: &SimpleCommand, words: Vec<String>) -> Status {
         let assigned = self.assigned(command)?;
-        self.trace(command, &assigned, &words);
+        self.trace(&assigned, &words);
         if builtin.name == "exec" {
             return self.exec_command(command, assigned, words);
         }
@@ -219,7 +219,7 @@ impl Shell {
 
     fn external(&mut self, command: &SimpleCommand, words: Vec<String>, tail: bool) -> Status {
         let assigned = self.assigned(command)?;
-        self.trace(command, &assigned, &words);
+        self.trace(&assigned, &words);
         let path = match assigned.iter().rev().find(|(name, _)| name == "PATH") {
             Some((_, path)) if words.first().is_some_and(|w| !w.contains('/')) => {
                 self.search(words.first().map_or("", String::as_str), path)
@@ -297,7 +297,7 @@ impl Shell {
         self.line = command.line;
         let words = expand::arguments(self, &command.words)?;
         let assigned = self.assigned(command)?;
-        self.trace(command, &assigned, &words);
+        self.trace(&assigned, &words);
         if let Some(builtin) = builtin {
             return Ok(Some(Direct::Builtin(builtin, words)));
         }

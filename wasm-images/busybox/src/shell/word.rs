@@ -179,7 +179,7 @@ impl Parser<'_> {
 
     fn dollar(&mut self, quoted: bool, out: &mut Parts) -> PResult<()> {
         self.bump();
-        let Some(byte) = self.peek_after_dollar()? else {
+        let Some(byte) = self.peek()? else {
             out.literal.push('$');
             return Ok(());
         };
@@ -217,11 +217,6 @@ impl Parser<'_> {
             },
         }
         Ok(())
-    }
-
-    /// What follows a `$`. At the end of a line that a terminal gave there is always the newline.
-    fn peek_after_dollar(&mut self) -> PResult<Option<u8>> {
-        self.peek()
     }
 
     /// After `$(`: arithmetic or commands.

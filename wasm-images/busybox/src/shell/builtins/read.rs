@@ -219,7 +219,7 @@ fn split(line: &[(char, bool)], ifs: &str, count: usize) -> Vec<String> {
         let end = rest.iter().position(delimiter).unwrap_or(rest.len());
         let mut after = rest.get(end..).unwrap_or_default();
         skip_blanks(&mut after);
-        if after.first().is_some_and(|c| delimiter(c)) {
+        if after.first().is_some_and(delimiter) {
             after = after.get(1..).unwrap_or_default();
             skip_blanks(&mut after);
         }
