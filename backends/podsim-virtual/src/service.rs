@@ -23,6 +23,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{broadcast, mpsc};
 
+/// How long `start_container` waits for a program that goes on computing.
+const SETTLE: Duration = Duration::from_millis(50);
 /// Output that `exec_sync` keeps, as CRI has it.
 const MAX_SYNC_OUTPUT: usize = 16 << 20;
 
@@ -250,11 +252,16 @@ impl RuntimeService for VirtualRuntime {
             Ok((running, io)) => {
                 self.notify(ContainerEventKind::Started, &sandbox, Some(id));
                 let (this, node) = (self.clone(), self.node.clone());
+                let cgroup = container.cgroup.clone();
                 tokio::spawn(async move {
                     let id = container.id.clone();
                     container.supervise(node, running, io).await;
                     this.notify(ContainerEventKind::Stopped, &sandbox, Some(&id));
                 });
+                // A real runtime takes so long to start a container that the one before is up by then, and people rely on
+                // it (their notes show it). So a program may come to rest before the next one is started.
+                let (rested, enough) = (pin!(self.node.kernel.wait_rested(&cgroup)), pin!(self.sleep(SETTLE)));
+                futures_util::future::select(rested, enough).await;
                 Ok(())
             }
             Err(error) => {

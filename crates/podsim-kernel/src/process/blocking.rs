@@ -19,6 +19,7 @@ struct Sleeping<'a>(&'a Process);
 impl<'a> Sleeping<'a> {
     fn begin(process: &'a Process) -> Self {
         process.blocked.fetch_add(1, Ordering::Relaxed);
+        process.cgroup.rested.wake_all();
         Self(process)
     }
 }

@@ -1,5 +1,6 @@
 //! [`Cgroup`]: what a group of processes uses, and its limits (`cgroups(7)`: the memory, pids and cpuacct parts).
 
+use crate::wait_queue::WaitQueue;
 use parking_lot::Mutex;
 use podsim_sys::{Errno, Result};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ pub struct Cgroup {
     path: String,
     parent: Option<Arc<Cgroup>>,
     state: Mutex<State>,
+    /// Woken when a process in it begins to sleep, or has ended.
+    pub(crate) rested: WaitQueue,
 }
 
 #[derive(Default)]
@@ -44,6 +47,7 @@ impl Cgroup {
                 memory_max: Some(memory_max),
                 ..State::default()
             }),
+            rested: WaitQueue::default(),
         })
     }
 
@@ -54,6 +58,7 @@ impl Cgroup {
             path: format!("{}/{}", self.path.trim_end_matches('/'), name.trim_matches('/')),
             parent: Some(self.clone()),
             state: Mutex::default(),
+            rested: WaitQueue::default(),
         })
     }
 

@@ -151,6 +151,7 @@ impl Table<'_> {
         let process = node.process.clone();
         *process.end.lock() = Some(status);
         self.wake_later(process.ended.take());
+        self.wake_later(process.cgroup.rested.take());
         self.tell_parent(pid);
     }
 

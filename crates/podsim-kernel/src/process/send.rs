@@ -1,7 +1,7 @@
 //! Sending signals (Linux's `kernel/signal.c`: `send_signal`, `kill_something_info`), under the process table's lock.
 
 use super::table::{Life, Table};
-use super::{Cgroup, PidNamespace, Process};
+use super::{Cgroup, PidNamespace, Process, ProcessState};
 use crate::kernel::Kernel;
 use crate::task::Task;
 use podsim_sys::{Capability, Credentials, DefaultAction, Errno, Pid, Result, SigHandler, Signal, WaitStatus};
@@ -200,6 +200,18 @@ impl Kernel {
         for pid in members {
             table.send(pid, Signal::KILL, true);
         }
+    }
+
+    /// Waits until no process of a control group has anything to do: all sleep, are stopped or have ended.
+    pub async fn wait_rested(&self, cgroup: &Cgroup) {
+        std::future::poll_fn(|cx| {
+            cgroup.rested.register(cx.waker());
+            let busy = |node: &super::table::Node| {
+                std::ptr::eq(Arc::as_ptr(&node.process.cgroup), cgroup) && node.process.state() == ProcessState::Running
+            };
+            if self.table().nodes().any(busy) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+        })
+        .await;
     }
 
     /// Sends a signal as the node's root does, from outside of every container: SIGKILL and SIGSTOP then also reach the

@@ -32,7 +32,7 @@ enum Segment {
 /// The variables, by the name of their group. Where two could match, the first in the list wins.
 static VARIABLES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?P<uid>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)",
+        r"(?P<uid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})",
         r"|(?P<mac>\b(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\b)",
         r"|(?P<date>\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?",
         r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d +(?:\d\d:\d\d|\d{4})\b)",
@@ -279,6 +279,7 @@ mod tests {
             ("172.172.1.41\tmy-first-test", "10.244.0.2\tmy-first-test"),
             ("          RX bytes:868 (868.0 B)  TX bytes:43824 (42.7 KiB)", "          RX bytes:0 (0.0 B)  TX bytes:1 (1.0 B)"),
             ("ca8b6e6a1796        1c35c4412082  \"sh\"  About a minute ago   Up About a minute", "0123456789ab   ba9876543210   \"sh\"   2 seconds ago   Up 2 seconds"),
+            ("k8s_web_a_default_94884606-ea15-4038-9fa0-0e3b11ca4f31_0", "k8s_web_a_default_f5eff903-1eb2-453f-b1ec-d1fdc9c07ad8_0"),
             ("            \"Pid\": 1561218,", "            \"Pid\": 7,"),
             ("a\n...\nz", "a\nb\nc\nz"),
             ("a\n...", "a"),
