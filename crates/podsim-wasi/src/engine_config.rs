@@ -15,6 +15,5 @@ pub fn engine_config() -> wasmtime::Config {
     config.guard_before_linear_memory(false);
     // proc_exit and exec unwind like a trap: collecting a backtrace would be most of their cost.
     config.wasm_backtrace_max_frames(None);
-    config.native_unwind_info(false);
     config
 }
