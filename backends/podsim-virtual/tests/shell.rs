@@ -58,13 +58,13 @@ fn node() -> VirtualRuntime {
     .expect("a node")
 }
 
-async fn container(runtime: &VirtualRuntime, sandbox: &SandboxId) -> ContainerId {
+async fn container(runtime: &VirtualRuntime, sandbox: &SandboxId, image: &str) -> ContainerId {
     let config = ContainerConfig {
         metadata: ContainerMetadata {
             name: "main".to_owned(),
             attempt: 0,
         },
-        image: "busybox".to_owned(),
+        image: image.to_owned(),
         // Waits for input that never comes.
         command: vec!["cat".to_owned()],
         stdin: true,
@@ -105,7 +105,7 @@ async fn scripts_print_what_busybox_prints() {
         let outputs = outputs.strip_suffix("%%\n").unwrap_or(&outputs).split("%%\n");
         for (script, want) in scripts.trim_end_matches('\n').split("\n%%\n").zip(outputs) {
             count += 1;
-            let id = container(&runtime, &sandbox).await;
+            let id = container(&runtime, &sandbox, "busybox").await;
             let command = ["sh", "-c", WRAPPER, "sh", script].map(str::to_owned);
             let got = match runtime.exec_sync(&id, &command, Some(Duration::from_secs(20))).await {
                 Ok(output) => {
@@ -178,8 +178,21 @@ const SESSION: &[(&str, &str)] = &[
     ("exit 3\n", "exit 3\r\n"),
 ];
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_on_a_terminal_shows_what_ash_shows() {
+/// The same with bash's name, in the nginx image.
+const BASH_SESSION: &[(&str, &str)] = &[
+    ("", "root@session:/# "),
+    ("cd /usr/share\n", "cd /usr/share\r\nroot@session:/usr/share# "),
+    ("echo {1..3}\n", "echo {1..3}\r\n1 2 3\r\nroot@session:/usr/share# "),
+    (
+        "nope\n",
+        "nope\r\nbash: nope: command not found\r\nroot@session:/usr/share# ",
+    ),
+    ("cd\n", "cd\r\nroot@session:~# "),
+    ("exit\n", "exit\r\nexit\r\n"),
+];
+
+/// Types to a shell on a terminal; gives its exit code.
+async fn session(image: &str, shell: &str, steps: &[(&str, &str)]) -> i32 {
     let runtime = node();
     let sandbox = PodSandboxConfig {
         metadata: PodSandboxMetadata {
@@ -192,10 +205,9 @@ async fn a_session_on_a_terminal_shows_what_ash_shows() {
         ..PodSandboxConfig::default()
     };
     let sandbox = runtime.run_pod_sandbox(sandbox).await.expect("a sandbox");
-    let id = container(&runtime, &sandbox).await;
     let request = ExecRequest {
-        container: id,
-        command: vec!["sh".to_owned()],
+        container: container(&runtime, &sandbox, image).await,
+        command: vec![shell.to_owned()],
         tty: true,
         stdin: true,
         stdout: true,
@@ -207,7 +219,7 @@ async fn a_session_on_a_terminal_shows_what_ash_shows() {
         session.stdin.take().expect("stdin"),
         session.stdout.take().expect("stdout"),
     );
-    for (step, (typed, want)) in SESSION.iter().enumerate() {
+    for (step, (typed, want)) in steps.iter().enumerate() {
         stdin.write_all(typed.as_bytes()).await.expect("written");
         let mut seen = Vec::new();
         while seen.len() < want.len() {
@@ -224,7 +236,17 @@ async fn a_session_on_a_terminal_shows_what_ash_shows() {
             "step {step}, after typing {typed:?}"
         );
     }
-    assert_eq!(session.exit.await.expect("an end"), 3);
+    session.exit.await.expect("an end")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_on_a_terminal_shows_what_ash_shows() {
+    assert_eq!(session("busybox", "sh", SESSION).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_with_bash_in_the_nginx_image_shows_what_bash_shows() {
+    assert_eq!(session("nginx", "bash", BASH_SESSION).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -240,7 +262,7 @@ async fn endless_recursion_and_deep_nesting_are_errors_and_not_crashes() {
         ..PodSandboxConfig::default()
     };
     let sandbox = runtime.run_pod_sandbox(sandbox).await.expect("a sandbox");
-    let id = container(&runtime, &sandbox).await;
+    let id = container(&runtime, &sandbox, "busybox").await;
     let nested = |open: &str, close: &str| format!("{}:{}", open.repeat(3000), close.repeat(3000));
     for (script, message) in [
         ("f() { f; }; f".to_owned(), "maximum nesting level exceeded"),

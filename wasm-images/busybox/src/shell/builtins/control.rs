@@ -49,6 +49,9 @@ pub(super) fn exit(shell: &mut Shell, words: &[String]) -> Status {
         return Ok(0);
     }
     let status = count(shell, words, 0)?.map_or(shell.status, |n| (n & 0xff) as i32);
+    if shell.bash && shell.interactive() {
+        shell.warn("exit\n");
+    }
     Err(Flow::Exit(status))
 }
 
