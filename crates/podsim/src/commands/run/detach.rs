@@ -43,6 +43,9 @@ pub(super) async fn spawn(context: &Context, args: &RunArgs) -> Result<i32> {
     // In a process group of its own, Ctrl-C in this terminal does not reach it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    // CREATE_NEW_PROCESS_GROUP: the same there.
+    #[cfg(windows)]
+    std::os::windows::process::CommandExt::creation_flags(&mut command, 0x200);
     let mut child = command.spawn().context("cannot start the background process")?;
     let stdout = child.stdout.take().context("the background process has no output")?;
     let first_line = move || {
