@@ -1,7 +1,7 @@
 //! Compares the output that a document shows with what was really printed.
 //!
 //! What differs from run to run is a *variable*. Identities (pids, namespace inodes, container and image ids, addresses) bind at
-//! first sight and then map one-to-one through the section: the same value in the document must be the same value here,
+//! first sight and then map one-to-one through the section (pids in a table of `ps`: through the table): the same value in the document must be the same value here,
 //! and different ones different ones. So a claim such as "net is the same, pid differs" is really checked. Measures (counters,
 //! dates, ages) only have to be there. A value that stands in a manifest of the section, pid 1, loopback addresses and netmasks
 //! are no variables. Runs of blanks count as one, because the width of a column follows what is in it.
@@ -13,7 +13,10 @@ use std::sync::LazyLock;
 /// What kind of thing a variable is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
+    /// A pid that means the same in all commands: one of the node.
     Pid,
+    /// A pid in a table of `ps`: which namespace numbers it so depends on where `ps` ran.
+    Row,
     Inode,
     Id,
     Uid,
@@ -59,7 +62,7 @@ const GROUPS: &[(&str, Class)] = &[
     ("inode", Class::Inode),
     ("procpid", Class::Pid),
     ("jsonpid", Class::Pid),
-    ("pspid", Class::Pid),
+    ("pspid", Class::Row),
     ("pstime", Class::Measure),
     ("counter", Class::Measure),
     ("human", Class::Measure),
@@ -105,7 +108,7 @@ fn groups(captures: &Captures<'_>) -> Vec<(Class, std::ops::Range<usize>)> {
 /// Values that mean the same on every machine.
 fn is_literal(class: Class, value: &str) -> bool {
     match class {
-        Class::Pid => value == "1",
+        Class::Pid | Class::Row => value == "1",
         Class::Ip => ["127.", "0.", "255."].iter().any(|prefix| value.starts_with(prefix)),
         _ => false,
     }
@@ -141,7 +144,7 @@ impl Bindings {
         let mut out = String::new();
         let mut word = String::new();
         let flush = |word: &mut String, out: &mut String| {
-            let bound = [Class::Id, Class::Uid, Class::Pid, Class::Ip, Class::Inode, Class::Mac]
+            let bound = [Class::Id, Class::Uid, Class::Pid, Class::Row, Class::Ip, Class::Inode, Class::Mac]
                 .iter()
                 .find_map(|class| self.forward.get(&(*class, word.clone())));
             out.push_str(bound.unwrap_or(word));
@@ -157,6 +160,14 @@ impl Bindings {
         }
         flush(&mut word, &mut out);
         out
+    }
+
+    /// Without the pids of earlier tables, which another table may number otherwise.
+    fn without_rows(&self) -> Self {
+        let mut new = self.clone();
+        new.forward.retain(|(class, _), _| *class != Class::Row);
+        new.backward.retain(|(class, _), _| *class != Class::Row);
+        new
     }
 
     fn bind(&mut self, class: Class, expected: &str, actual: &str) -> Result<(), String> {
@@ -224,6 +235,7 @@ pub(crate) struct Match {
 ///
 /// The first line that does not fit.
 pub(crate) fn compare(expected: &[String], actual: &[String], bindings: &Bindings) -> Result<Match, Mismatch> {
+    let bindings = &bindings.without_rows();
     let whole = run(expected, actual, 0, 0, bindings.clone());
     let Err(mismatch) = whole else { return whole.map(|bindings| Match { bindings, comments: 0 }) };
     // A shell takes `# …` for a comment, and authors write them below the output.

@@ -83,7 +83,11 @@ impl Terminal {
             loop {
                 let text = plain(&self.buffer);
                 let (before, tail) = text.rsplit_once('\n').unwrap_or(("", &text));
-                let known = tail == PROMPT || expected.is_some_and(|prompt| tail == prompt);
+                // Output that does not end its line stands before the prompt.
+                if let Some(output) = tail.strip_suffix(PROMPT) {
+                    return Ok((format!("{before}\n{output}"), PROMPT.to_owned()));
+                }
+                let known = expected.is_some_and(|prompt| tail == prompt);
                 let likely = || ANY_PROMPT.as_ref().is_some_and(|pattern| pattern.is_match(tail));
                 if known || (quiet && likely()) {
                     return Ok((format!("{before}\n"), tail.to_owned()));
