@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../wasm-images").canonicalize()?;
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?)
+        .join("../wasm-images")
+        .canonicalize()?;
     let sources = root.join("conformance/src/bin");
-    for part in ["conformance", "podsim-guest", "Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", root.join(part).display());
+    for folder in guests::folders(&root)? {
+        println!("cargo::rerun-if-changed={}", folder.display());
     }
     println!("cargo::rerun-if-changed=../crates/podsim-sys/src");
     let programs = guests::compile(&root, "conformance", &["-p", "conformance"])?;
@@ -25,7 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut registry = String::new();
     for name in names {
         let wasm = programs.join(format!("{name}.wasm"));
-        writeln!(registry, "#[test]\nfn {name}() {{\n    conforms({name:?}, include_bytes!({wasm:?}));\n}}\n")?;
+        writeln!(
+            registry,
+            "#[test]\nfn {name}() {{\n    conforms({name:?}, include_bytes!({wasm:?}));\n}}\n"
+        )?;
     }
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("conformance.rs"), registry)?;
     Ok(())

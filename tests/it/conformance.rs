@@ -15,7 +15,11 @@ include!(concat!(env!("OUT_DIR"), "/conformance.rs"));
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn conforms(name: &str, wasm: &'static [u8]) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("tokio");
     let result = runtime.block_on(async { tokio::time::timeout(LIMIT, run(name, wasm)).await });
     match result {
         Ok((Some(0), _)) => {}
@@ -29,20 +33,43 @@ async fn run(name: &str, wasm: &'static [u8]) -> (Option<i32>, String) {
     let node = VirtualRuntime::new(config(clock.clone())).expect("a node");
     let mut events = node.get_container_events().await.expect("events");
     let sandbox = node.run_pod_sandbox(sandbox_config()).await.expect("a sandbox");
-    let file = VolumeFile { path: name.to_owned(), content: bytes::Bytes::from_static(wasm), mode: 0o755 };
-    let volume = VolumeConfig { pod_uid: "1".to_owned(), name: "programs".to_owned(), mode: 0o755, files: vec![file], ..VolumeConfig::default() };
+    let file = VolumeFile {
+        path: name.to_owned(),
+        content: bytes::Bytes::from_static(wasm),
+        mode: 0o755,
+    };
+    let volume = VolumeConfig {
+        pod_uid: "1".to_owned(),
+        name: "programs".to_owned(),
+        mode: 0o755,
+        files: vec![file],
+        ..VolumeConfig::default()
+    };
     let volume = node.create_volume(volume).await.expect("a volume");
     let container = ContainerConfig {
         image: "busybox".to_owned(),
         // Not as process 1, to which other rules apply.
-        command: vec!["sh".to_owned(), "-c".to_owned(), format!("cd /tmp; /conformance/{name}; exit $?")],
+        command: vec![
+            "sh".to_owned(),
+            "-c".to_owned(),
+            format!("cd /tmp; /conformance/{name}; exit $?"),
+        ],
         mounts: vec![Mount {
             container_path: "/conformance".to_owned(),
-            source: MountSource::Volume { id: volume, sub_path: None },
+            source: MountSource::Volume {
+                id: volume,
+                sub_path: None,
+            },
             readonly: true,
         }],
-        namespaces: NamespaceOption { pid: NamespaceMode::Container, ..NamespaceOption::default() },
-        security: SecurityContext { privileged: true, ..SecurityContext::default() },
+        namespaces: NamespaceOption {
+            pid: NamespaceMode::Container,
+            ..NamespaceOption::default()
+        },
+        security: SecurityContext {
+            privileged: true,
+            ..SecurityContext::default()
+        },
         ..ContainerConfig::default()
     };
     let id = node.create_container(&sandbox, container).await.expect("a container");
@@ -63,15 +90,26 @@ async fn run(name: &str, wasm: &'static [u8]) -> (Option<i32>, String) {
         }
     };
     let entries = node.container_logs(&id, LogOptions::default()).await.expect("a log");
-    let lines: Vec<_> = entries.map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned()).collect().await;
+    let lines: Vec<_> = entries
+        .map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned())
+        .collect()
+        .await;
     (status.exit_code, lines.concat())
 }
 
 fn sandbox_config() -> PodSandboxConfig {
     PodSandboxConfig {
-        metadata: PodSandboxMetadata { name: "conformance".to_owned(), uid: "1".to_owned(), namespace: "default".to_owned(), attempt: 0 },
+        metadata: PodSandboxMetadata {
+            name: "conformance".to_owned(),
+            uid: "1".to_owned(),
+            namespace: "default".to_owned(),
+            attempt: 0,
+        },
         hostname: "conformance".to_owned(),
-        namespaces: NamespaceOption { pid: NamespaceMode::Container, ..NamespaceOption::default() },
+        namespaces: NamespaceOption {
+            pid: NamespaceMode::Container,
+            ..NamespaceOption::default()
+        },
         ..PodSandboxConfig::default()
     }
 }

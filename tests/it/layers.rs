@@ -12,8 +12,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("podsim-cri", &["podsim-sys"]),
     ("podsim-store", &["podsim-sys"]),
     ("podsim-kubelet", &["podsim-cri", "podsim-store", "podsim-sys"]),
-    ("podsim-apiserver", &["podsim-cri", "podsim-kubelet", "podsim-store", "podsim-sys"]),
-    ("podsim-virtual", &["podsim-cri", "podsim-image", "podsim-kernel", "podsim-sys", "podsim-wasi"]),
+    (
+        "podsim-apiserver",
+        &["podsim-cri", "podsim-kubelet", "podsim-store", "podsim-sys"],
+    ),
+    (
+        "podsim-virtual",
+        &[
+            "podsim-cri",
+            "podsim-image",
+            "podsim-kernel",
+            "podsim-sys",
+            "podsim-wasi",
+        ],
+    ),
     (
         "podsim",
         &[
@@ -33,7 +45,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 #[test]
 fn arrows_between_crates_point_down_only() {
-    let metadata = MetadataCommand::new().manifest_path("../Cargo.toml").no_deps().exec().expect("cargo metadata");
+    let metadata = MetadataCommand::new()
+        .manifest_path("../Cargo.toml")
+        .no_deps()
+        .exec()
+        .expect("cargo metadata");
     let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     let mut wrong = Vec::new();
     for package in &metadata.packages {
@@ -57,11 +73,20 @@ fn arrows_between_crates_point_down_only() {
 
 #[test]
 fn anyhow_lives_in_the_binary_only() {
-    let metadata = MetadataCommand::new().manifest_path("../Cargo.toml").no_deps().exec().expect("cargo metadata");
+    let metadata = MetadataCommand::new()
+        .manifest_path("../Cargo.toml")
+        .no_deps()
+        .exec()
+        .expect("cargo metadata");
     let users: Vec<_> = metadata
         .packages
         .iter()
-        .filter(|package| package.dependencies.iter().any(|d| d.name == "anyhow" && d.kind == DependencyKind::Normal))
+        .filter(|package| {
+            package
+                .dependencies
+                .iter()
+                .any(|d| d.name == "anyhow" && d.kind == DependencyKind::Normal)
+        })
         .map(|package| package.name.to_string())
         .collect();
     assert_eq!(users, ["podsim"]);

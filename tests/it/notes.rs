@@ -8,8 +8,14 @@ fn project() -> PathBuf {
 }
 
 fn files(dir: &Path, extension: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    let entries = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let mut files: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .collect();
     files.sort();
     files.iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }
@@ -52,7 +58,10 @@ fn fails(document: &str, words: &[&str]) {
 
 #[test]
 fn a_document_that_claims_a_shared_pid_namespace_where_there_is_none_fails() {
-    fails(include_str!("falsified/not-shared.md"), &["✗ $ kubectl exec web -c shell -- ps", "- ", "+ "]);
+    fails(
+        include_str!("falsified/not-shared.md"),
+        &["✗ $ kubectl exec web -c shell -- ps", "- ", "+ "],
+    );
 }
 
 #[test]
@@ -62,12 +71,18 @@ fn a_document_whose_inodes_say_shared_where_they_are_not_fails() {
 
 #[test]
 fn a_document_with_a_wrong_line_of_the_hosts_file_fails() {
-    fails(include_str!("falsified/hosts.md"), &["✗ $ kubectl exec aliases -- cat /etc/hosts", "10.9.8.8"]);
+    fails(
+        include_str!("falsified/hosts.md"),
+        &["✗ $ kubectl exec aliases -- cat /etc/hosts", "10.9.8.8"],
+    );
 }
 
 #[test]
 fn a_document_whose_pre_stop_hook_never_ran_fails() {
-    fails(include_str!("falsified/pre-stop.md"), &["✗ $ kubectl exec witness -- cat /tmp/heard", "- good-bye"]);
+    fails(
+        include_str!("falsified/pre-stop.md"),
+        &["✗ $ kubectl exec witness -- cat /tmp/heard", "- good-bye"],
+    );
 }
 
 #[test]
@@ -79,5 +94,8 @@ fn an_updated_document_is_true() {
     let again = user.podsim(&["test", "--junit", "report.xml", "notes.md"]);
     assert_eq!(again.code, Some(0), "{}", again.whole());
     let report = std::fs::read_to_string(user.home().join("report.xml")).expect("a report");
-    assert!(report.contains("<testsuite name=\"notes.md\"") && report.contains("failures=\"0\""), "{report}");
+    assert!(
+        report.contains("<testsuite name=\"notes.md\"") && report.contains("failures=\"0\""),
+        "{report}"
+    );
 }

@@ -19,7 +19,9 @@ pub(crate) struct Said {
 
 impl User {
     pub(crate) fn new() -> Self {
-        Self { home: tempfile::tempdir().expect("a directory") }
+        Self {
+            home: tempfile::tempdir().expect("a directory"),
+        }
     }
 
     /// The user's directory.
@@ -36,7 +38,10 @@ impl User {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_podsim-under-test"));
         command.args(args).current_dir(self.home()).stdin(Stdio::null());
-        command.env("XDG_RUNTIME_DIR", self.home()).env_remove("PODSIM_NODE").env("NO_COLOR", "1");
+        command
+            .env("XDG_RUNTIME_DIR", self.home())
+            .env_remove("PODSIM_NODE")
+            .env("NO_COLOR", "1");
         command
     }
 
@@ -49,7 +54,11 @@ impl User {
 impl From<Output> for Said {
     fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace("podsim-under-test", "podsim");
-        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 }
 
@@ -57,6 +66,9 @@ impl Said {
     /// Everything, as one text for a snapshot.
     pub(crate) fn whole(&self) -> String {
         let code = self.code.map_or_else(|| "killed".to_owned(), |code| code.to_string());
-        format!("exit code {code}\n--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)
+        format!(
+            "exit code {code}\n--- stdout\n{}--- stderr\n{}",
+            self.stdout, self.stderr
+        )
     }
 }

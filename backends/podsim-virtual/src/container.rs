@@ -11,7 +11,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::{
-    ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, LogStream, NamespaceInodes, NamespaceMode, Result,
+    ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, LogStream, NamespaceInodes, NamespaceMode,
+    Result,
 };
 use podsim_image::Image;
 use podsim_kernel::fs::{FileDescription, FsContext, PathRef};
@@ -145,36 +146,60 @@ impl Container {
             let content = rootfs.mounts.read_file(path).unwrap_or_default();
             String::from_utf8_lossy(&content).into_owned()
         };
-        let accounts = Accounts { passwd: read("/etc/passwd"), group: read("/etc/group") };
+        let accounts = Accounts {
+            passwd: read("/etc/passwd"),
+            group: read("/etc/group"),
+        };
         let user = user::resolve(&self.image.config.config.user, &self.config.security, &accounts)
             .map_err(|message| start_failed(&message))?;
-        let namespaces = Arc::new(NsProxy { mnt: rootfs.mounts.clone(), ..partial });
-        Ok(Prepared { rootfs, namespaces, user })
+        let namespaces = Arc::new(NsProxy {
+            mnt: rootfs.mounts.clone(),
+            ..partial
+        });
+        Ok(Prepared {
+            rootfs,
+            namespaces,
+            user,
+        })
     }
 
     /// Starts the first process. What follows its end is the caller's: [`Container::supervise`].
     pub(crate) fn start(&self, node: &Node, prepared: Prepared) -> Result<(Arc<Running>, Io)> {
-        let Prepared { rootfs, namespaces, user } = prepared;
+        let Prepared {
+            rootfs,
+            namespaces,
+            user,
+        } = prepared;
         let io = if self.config.tty {
             Io::pty(&rootfs.ptys, None)?
         } else {
             Io::pipes(node, self.config.stdin, true, true)?
         };
         let image = &self.image.config.config;
-        let working_dir = self.config.working_dir.as_ref().filter(|dir| !dir.is_empty()).unwrap_or(&image.working_dir);
+        let working_dir = self
+            .config
+            .working_dir
+            .as_ref()
+            .filter(|dir| !dir.is_empty())
+            .unwrap_or(&image.working_dir);
         let root = rootfs.mounts.root();
         let cwd = match working_dir.as_str() {
             "" => root.clone(),
             // A working directory that is not there is made, as runc does.
-            dir => rootfs.mounts.mkdir_all(dir, Mode(0o755)).map_err(|errno| {
-                start_failed(&format!("mkdir {dir}: {}", errno.message().to_lowercase()))
-            })?,
+            dir => rootfs
+                .mounts
+                .mkdir_all(dir, Mode(0o755))
+                .map_err(|errno| start_failed(&format!("mkdir {dir}: {}", errno.message().to_lowercase())))?,
         };
         let environ = self.environ(node, &user);
         let program = self.argv.first().ok_or_else(|| start_failed("no command specified"))?;
         let request = StartRequest {
             namespaces: namespaces.clone(),
-            fs: FsContext { root, cwd: cwd.clone(), umask: Mode(0o022) },
+            fs: FsContext {
+                root,
+                cwd: cwd.clone(),
+                umask: Mode(0o022),
+            },
             credentials: user.credentials.clone(),
             program,
             argv: &self.argv,
@@ -185,7 +210,11 @@ impl Container {
         };
         let task = process::start(&node.kernel, &request).map_err(|error| match error {
             // As containerd has it, whatever the reason: a container that could not be started has exit code 128.
-            Error::StartFailed { reason, message, .. } => Error::StartFailed { reason, message, exit_code: 128 },
+            Error::StartFailed { reason, message, .. } => Error::StartFailed {
+                reason,
+                message,
+                exit_code: 128,
+            },
             error => error,
         })?;
         let running = Arc::new(Running {
@@ -206,10 +235,17 @@ impl Container {
     /// The environment, in the order of Docker's; a later entry wins.
     fn environ(&self, node: &Node, user: &User) -> Vec<String> {
         let hostname = &self.sandbox.config.hostname;
-        let hostname = if hostname.is_empty() { &node.config.hostname } else { hostname };
+        let hostname = if hostname.is_empty() {
+            &node.config.hostname
+        } else {
+            hostname
+        };
         let mut environ: Vec<String> = Vec::new();
         let mut set = |entry: String| {
-            let name = entry.split_once('=').map_or(entry.as_str(), |(name, _)| name).to_owned();
+            let name = entry
+                .split_once('=')
+                .map_or(entry.as_str(), |(name, _)| name)
+                .to_owned();
             let same = |old: &String| old.split_once('=').map_or(old.as_str(), |(name, _)| name) == name;
             match environ.iter_mut().find(|old| same(old)) {
                 Some(old) => *old = entry,
@@ -222,7 +258,11 @@ impl Container {
             set("TERM=xterm".to_owned());
         }
         self.image.config.config.env.iter().cloned().for_each(&mut set);
-        self.config.envs.iter().map(|(name, value)| format!("{name}={value}")).for_each(&mut set);
+        self.config
+            .envs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .for_each(&mut set);
         if !environ.iter().any(|entry| entry.starts_with("HOME=")) {
             environ.push(format!("HOME={}", user.home));
         }
@@ -231,7 +271,13 @@ impl Container {
 
     /// Copies the output to the log until it ends, then notes how the container ended.
     pub(crate) async fn supervise(self: Arc<Self>, node: Arc<Node>, running: Arc<Running>, io: Io) {
-        let Io { stdio, stdout, stderr, tty, stdin } = io;
+        let Io {
+            stdio,
+            stdout,
+            stderr,
+            tty,
+            stdin,
+        } = io;
         // Only the processes hold their ends now: when the last is gone, the output ends.
         drop((stdio, tty, stdin));
         let pump = async |file: Option<Arc<FileDescription>>, stream| {
@@ -308,7 +354,10 @@ impl Container {
     pub(crate) fn running(&self) -> Result<Arc<Running>> {
         match &*self.life.borrow() {
             Life::Running(running) => Ok(running.clone()),
-            _ => Err(Error::FailedPrecondition(format!("container {} is not running", self.id))),
+            _ => Err(Error::FailedPrecondition(format!(
+                "container {} is not running",
+                self.id
+            ))),
         }
     }
 
@@ -388,7 +437,11 @@ fn command_line(config: &ContainerConfig, image: &Image) -> Vec<String> {
 }
 
 fn start_failed(message: &str) -> Error {
-    Error::StartFailed { reason: "StartError".to_owned(), message: message.to_owned(), exit_code: 128 }
+    Error::StartFailed {
+        reason: "StartError".to_owned(),
+        message: message.to_owned(),
+        exit_code: 128,
+    }
 }
 
 /// What cannot be mounted.

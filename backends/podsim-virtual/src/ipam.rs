@@ -25,7 +25,13 @@ impl Cidr {
         let (address, prefix) = text.split_once('/')?;
         let prefix: u8 = prefix.parse().ok().filter(|p| *p <= 32)?;
         let address: Ipv4Addr = address.parse().ok()?;
-        Some(Cidr { network: address, prefix }.masked())
+        Some(
+            Cidr {
+                network: address,
+                prefix,
+            }
+            .masked(),
+        )
     }
 
     fn mask(prefix: u8) -> u32 {
@@ -35,7 +41,10 @@ impl Cidr {
     /// The network that an address with these bits is in.
     #[must_use]
     pub fn masked(self) -> Cidr {
-        Cidr { network: Ipv4Addr::from(u32::from(self.network) & Self::mask(self.prefix)), prefix: self.prefix }
+        Cidr {
+            network: Ipv4Addr::from(u32::from(self.network) & Self::mask(self.prefix)),
+            prefix: self.prefix,
+        }
     }
 
     /// The first address after the network's own: the bridge has it.
@@ -62,7 +71,11 @@ impl Ipam {
     /// An empty range; the network's, the gateway's and the broadcast address are never given.
     #[must_use]
     pub fn new(cidr: Cidr) -> Self {
-        Self { cidr, last: u32::from(cidr.gateway()), taken: BTreeSet::new() }
+        Self {
+            cidr,
+            last: u32::from(cidr.gateway()),
+            taken: BTreeSet::new(),
+        }
     }
 
     /// The range.
@@ -106,7 +119,11 @@ mod tests {
     #[test]
     fn ranges_without_room_give_nothing_and_nonsense_is_refused() {
         for text in ["10.0.0.0/32", "10.0.0.0/31", "255.255.255.255/32"] {
-            assert_eq!(Ipam::new(Cidr::parse(text).expect("a range")).allocate(), None, "{text}");
+            assert_eq!(
+                Ipam::new(Cidr::parse(text).expect("a range")).allocate(),
+                None,
+                "{text}"
+            );
         }
         for text in ["", "10.0.0.0", "10.0.0.0/33", "x/8"] {
             assert_eq!(Cidr::parse(text), None, "{text}");

@@ -24,7 +24,11 @@ impl WasmLauncher {
             wasm.register_precompiled(program.wasm, program.artifact);
         }
         wasm.start_ticker().map_err(|error| fail(&error))?;
-        Ok(Arc::new(Self { wasm: Arc::new(wasm), native, handle }))
+        Ok(Arc::new(Self {
+            wasm: Arc::new(wasm),
+            native,
+            handle,
+        }))
     }
 }
 

@@ -17,9 +17,9 @@ mod rootfs;
 mod sandbox;
 mod service;
 mod stdio;
-mod user;
 #[cfg(test)]
 mod tests;
+mod user;
 mod volume;
 
 pub use config::{InterfaceConfig, NativeProgram, VirtualConfig};

@@ -35,7 +35,10 @@ struct State {
 
 impl Log {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changed: watch::Sender::new(0) })
+        Arc::new(Self {
+            state: Mutex::default(),
+            changed: watch::Sender::new(0),
+        })
     }
 
     /// Adds output. What does not end with a line feed waits for the rest of its line, up to [`MAX_LINE`].
@@ -90,11 +93,18 @@ impl Log {
             });
             state.dropped + (state.entries.len() - kept.count()) as u64
         };
-        let reader = Reader { log: self.clone(), changed: self.changed.subscribe(), next, follow: options.follow };
+        let reader = Reader {
+            log: self.clone(),
+            changed: self.changed.subscribe(),
+            next,
+            follow: options.follow,
+        };
         let since = options.since;
-        stream::unfold(reader, |mut reader| async move { reader.next().await.map(|entry| (entry, reader)) })
-            .filter(move |entry| std::future::ready(since.is_none_or(|since| entry.time >= since)))
-            .boxed()
+        stream::unfold(reader, |mut reader| async move {
+            reader.next().await.map(|entry| (entry, reader))
+        })
+        .filter(move |entry| std::future::ready(since.is_none_or(|since| entry.time >= since)))
+        .boxed()
     }
 }
 
@@ -144,7 +154,9 @@ mod tests {
     use super::*;
 
     fn texts(log: &Arc<Log>, options: LogOptions) -> Vec<String> {
-        let stream = log.read(options).map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned());
+        let stream = log
+            .read(options)
+            .map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned());
         futures_util::FutureExt::now_or_never(stream.collect()).expect("a log that has ended")
     }
 
@@ -157,7 +169,10 @@ mod tests {
         let all = LogOptions::default();
         assert_eq!(texts(&log, all), ["one\n", "error\n", "two\n"]);
         log.end(Timestamp::UNIX_EPOCH);
-        assert_eq!(texts(&log, LogOptions { follow: true, ..all }), ["one\n", "error\n", "two\n", "three"]);
+        assert_eq!(
+            texts(&log, LogOptions { follow: true, ..all }),
+            ["one\n", "error\n", "two\n", "three"]
+        );
         assert_eq!(texts(&log, LogOptions { tail: Some(2), ..all }), ["two\n", "three"]);
         assert_eq!(texts(&log, LogOptions { tail: Some(0), ..all }), [""; 0]);
     }

@@ -62,7 +62,8 @@ impl Node {
             kernel,
         });
         node.mount_filesystems()?;
-        node.bring_up_network().map_err(|errno| describe("cannot configure the node's network", errno))?;
+        node.bring_up_network()
+            .map_err(|errno| describe("cannot configure the node's network", errno))?;
         Ok(node)
     }
 
@@ -91,7 +92,10 @@ impl Node {
     }
 
     fn mount_filesystems(&self) -> Result<()> {
-        let image = self.images.node_image().ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;
+        let image = self
+            .images
+            .node_image()
+            .ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;
         let tree = self.layers.tree(image)?;
         let initial = self.kernel.initial_namespaces();
         let mounts = &initial.mnt;
@@ -111,7 +115,11 @@ impl Node {
             system.mount(&self.kernel, mounts)?;
             mounts.mkdir_all("/etc", Mode(0o755))?;
             mounts.write_file("/etc/hosts", self.config.hosts.as_bytes(), Mode(0o644))?;
-            mounts.write_file("/etc/hostname", format!("{}\n", self.config.hostname).as_bytes(), Mode(0o644))?;
+            mounts.write_file(
+                "/etc/hostname",
+                format!("{}\n", self.config.hostname).as_bytes(),
+                Mode(0o644),
+            )?;
             mounts.write_file("/etc/resolv.conf", self.config.resolv_conf.as_bytes(), Mode(0o644))?;
             mounts.mkdir_all("/root", Mode(0o700))?;
             Ok(())
@@ -132,8 +140,18 @@ impl Node {
             ipv4: self.config.bridge.ipv4.or(Some((cidr.gateway(), cidr.prefix))),
             ..self.config.bridge.clone()
         };
-        for (interface, bridge) in self.config.interfaces.iter().map(|i| (i, !i.carrier)).chain([(&bridge, true)]) {
-            let ipv4 = interface.ipv4.map(|(address, prefix)| Ipv4Interface { address, prefix, broadcast: interface.broadcast });
+        for (interface, bridge) in self
+            .config
+            .interfaces
+            .iter()
+            .map(|i| (i, !i.carrier))
+            .chain([(&bridge, true)])
+        {
+            let ipv4 = interface.ipv4.map(|(address, prefix)| Ipv4Interface {
+                address,
+                prefix,
+                broadcast: interface.broadcast,
+            });
             net.add_link(&LinkRequest {
                 name: interface.name.clone(),
                 bridge,
@@ -146,7 +164,11 @@ impl Node {
         }
         // The default route goes over the first interface, to the first address of its network.
         if let Some((interface, (address, prefix))) = self.config.interfaces.iter().find_map(|i| Some((i, i.ipv4?))) {
-            let network = crate::ipam::Cidr { network: address, prefix }.masked();
+            let network = crate::ipam::Cidr {
+                network: address,
+                prefix,
+            }
+            .masked();
             if network.gateway() != address {
                 net.add_default_route(network.gateway(), &interface.name)?;
             }
@@ -155,12 +177,24 @@ impl Node {
     }
 
     /// Starts a command in the node's own namespaces, as root: the node's shell.
-    pub(crate) fn exec(self: &Arc<Self>, command: &[String], tty: bool, stdin: bool, winsize: Option<Winsize>) -> Result<ExecSession> {
+    pub(crate) fn exec(
+        self: &Arc<Self>,
+        command: &[String],
+        tty: bool,
+        stdin: bool,
+        winsize: Option<Winsize>,
+    ) -> Result<ExecSession> {
         let initial = self.kernel.initial_namespaces();
         let root = initial.mnt.root();
         let cwd = initial.mnt.resolve("/root").unwrap_or_else(|_| root.clone());
-        let io = if tty { Io::pty(&self.ptys, winsize)? } else { Io::pipes(self, stdin, true, true)? };
-        let program = command.first().ok_or_else(|| Error::InvalidArgument("a command is needed".to_owned()))?;
+        let io = if tty {
+            Io::pty(&self.ptys, winsize)?
+        } else {
+            Io::pipes(self, stdin, true, true)?
+        };
+        let program = command
+            .first()
+            .ok_or_else(|| Error::InvalidArgument("a command is needed".to_owned()))?;
         let mut environ = vec![
             format!("PATH={NODE_PATH}"),
             "HOME=/root".to_owned(),
@@ -175,7 +209,11 @@ impl Node {
             &self.kernel,
             &StartRequest {
                 namespaces: initial.clone(),
-                fs: FsContext { root, cwd, umask: Mode(0o022) },
+                fs: FsContext {
+                    root,
+                    cwd,
+                    umask: Mode(0o022),
+                },
                 credentials: Credentials::root(CapSet::FULL),
                 program,
                 argv: command,

@@ -4,8 +4,8 @@ use crate::node::Node;
 use crate::stdio::{FileReader, FileWriter, describe};
 use futures_util::FutureExt;
 use podsim_cri::{Error, ExecSession, Result};
-use podsim_kernel::fs::{FileDescription, FsContext};
 use podsim_kernel::fs::pipe::Pipe;
+use podsim_kernel::fs::{FileDescription, FsContext};
 use podsim_kernel::process::{Cgroup, ProcessSpec};
 use podsim_kernel::tty::{PtyAttributes, PtyRegistry, Tty};
 use podsim_kernel::{Kernel, NsProxy, Task};
@@ -31,7 +31,11 @@ impl Io {
     /// A terminal.
     pub(crate) fn pty(ptys: &Arc<PtyRegistry>, winsize: Option<Winsize>) -> Result<Self> {
         let open = || -> podsim_sys::Result<_> {
-            let attributes = PtyAttributes { uid: 0, gid: 5, mode: Mode(0o620) };
+            let attributes = PtyAttributes {
+                uid: 0,
+                gid: 5,
+                mode: Mode(0o620),
+            };
             let (master, index) = ptys.open_ptmx(attributes)?;
             let slave = FileDescription::new(ptys.slave(index)?, OpenFlags::RDWR);
             let tty = slave.ops().tty().cloned().ok_or(Errno::ENOTTY)?;
@@ -55,7 +59,10 @@ impl Io {
         let pipe = || {
             let created = node.config.clock.realtime();
             let (read, write) = Pipe::new(node.kernel.allocate_anonymous_inode(), created).ends();
-            (FileDescription::new(read, OpenFlags::empty()), FileDescription::new(write, OpenFlags::WRONLY))
+            (
+                FileDescription::new(read, OpenFlags::empty()),
+                FileDescription::new(write, OpenFlags::WRONLY),
+            )
         };
         let null = || {
             let mounts = &node.kernel.initial_namespaces().mnt;
@@ -63,9 +70,24 @@ impl Io {
                 .open_file("/dev/null", OpenFlags::RDWR, Mode(0))
                 .map_err(|errno| describe("cannot open /dev/null", errno))
         };
-        let (stdin_read, stdin_write) = if stdin { let (r, w) = pipe(); (r, Some(w)) } else { (null()?, None) };
-        let (stdout_read, stdout_write) = if stdout { let (r, w) = pipe(); (Some(r), w) } else { (None, null()?) };
-        let (stderr_read, stderr_write) = if stderr { let (r, w) = pipe(); (Some(r), w) } else { (None, null()?) };
+        let (stdin_read, stdin_write) = if stdin {
+            let (r, w) = pipe();
+            (r, Some(w))
+        } else {
+            (null()?, None)
+        };
+        let (stdout_read, stdout_write) = if stdout {
+            let (r, w) = pipe();
+            (Some(r), w)
+        } else {
+            (None, null()?)
+        };
+        let (stderr_read, stderr_write) = if stderr {
+            let (r, w) = pipe();
+            (Some(r), w)
+        } else {
+            (None, null()?)
+        };
         Ok(Self {
             stdio: [stdin_read, stdout_write, stderr_write],
             tty: None,
@@ -119,7 +141,8 @@ fn start_error(request: &StartRequest<'_>, errno: Errno) -> Error {
         Errno::EACCES => ("permission denied".to_owned(), 126),
         Errno::EISDIR => ("is a directory".to_owned(), 126),
         Errno::ENOEXEC if is_elf(request) => {
-            let remedy = "this is a Linux (ELF) program; the virtual backend runs WebAssembly, --backend=linux runs both";
+            let remedy =
+                "this is a Linux (ELF) program; the virtual backend runs WebAssembly, --backend=linux runs both";
             (format!("exec format error ({remedy})"), 126)
         }
         Errno::ENOEXEC => ("exec format error".to_owned(), 126),
@@ -134,13 +157,24 @@ fn start_error(request: &StartRequest<'_>, errno: Errno) -> Error {
 
 fn is_elf(request: &StartRequest<'_>) -> bool {
     let mounts = &request.namespaces.mnt;
-    let search = request.environ.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or_default();
+    let search = request
+        .environ
+        .iter()
+        .rev()
+        .find_map(|entry| entry.strip_prefix("PATH="))
+        .unwrap_or_default();
     let candidates: Vec<String> = if request.program.contains('/') {
         vec![request.program.to_owned()]
     } else {
-        search.split(':').map(|dir| format!("{dir}/{}", request.program)).collect()
+        search
+            .split(':')
+            .map(|dir| format!("{dir}/{}", request.program))
+            .collect()
     };
-    candidates.iter().find_map(|path| mounts.read_file(path).ok()).is_some_and(|content| content.starts_with(b"\x7fELF"))
+    candidates
+        .iter()
+        .find_map(|path| mounts.read_file(path).ok())
+        .is_some_and(|content| content.starts_with(b"\x7fELF"))
 }
 
 /// The session of an exec: the host's ends of the streams, and the end of the process.
@@ -155,7 +189,9 @@ pub(crate) fn session(task: Task, io: Io) -> ExecSession {
         });
     }
     ExecSession {
-        stdin: io.stdin.map(|file| Box::new(FileWriter(Some(file))) as podsim_cri::BoxWrite),
+        stdin: io
+            .stdin
+            .map(|file| Box::new(FileWriter(Some(file))) as podsim_cri::BoxWrite),
         stdout: io.stdout.map(|file| Box::new(FileReader(file)) as podsim_cri::BoxRead),
         stderr: io.stderr.map(|file| Box::new(FileReader(file)) as podsim_cri::BoxRead),
         resize,

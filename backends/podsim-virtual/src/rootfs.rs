@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use podsim_cri::{Error, Result, SecurityContext};
 use podsim_image::layer::{self, EntryKind};
 use podsim_image::{Image, ImageStore};
+use podsim_kernel::NsProxy;
 use podsim_kernel::fs::layer::{LayerEntry, LayerKind};
 use podsim_kernel::fs::overlay::Overlay;
 use podsim_kernel::fs::system_mounts::{MASKED_PATHS, READONLY_PATHS, SystemMounts};
@@ -13,7 +14,6 @@ use podsim_kernel::fs::tmpfs;
 use podsim_kernel::fs::{LayerTree, MountNamespace, PathRef, SuperBlock};
 use podsim_kernel::process::Cgroup;
 use podsim_kernel::tty::PtyRegistry;
-use podsim_kernel::NsProxy;
 use podsim_sys::{DeviceNumber, Errno, FileType, Mode, MountFlags};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,7 +30,11 @@ impl LayerCache {
         if let Some(tree) = self.trees.lock().get(&image.id) {
             return Ok(tree.clone());
         }
-        let layers = image.layers.iter().map(|layer| self.layer(&layer.digest, &layer.data)).collect::<Result<Vec<_>>>()?;
+        let layers = image
+            .layers
+            .iter()
+            .map(|layer| self.layer(&layer.digest, &layer.data))
+            .collect::<Result<Vec<_>>>()?;
         let tree = LayerTree::merge(&layers);
         self.trees.lock().insert(image.id.clone(), tree.clone());
         Ok(tree)
@@ -102,10 +106,18 @@ pub(crate) fn build(node: &Node, request: &RootfsRequest<'_>) -> Result<Rootfs> 
         shm: request.shm,
         sys_readonly: !request.security.privileged,
     };
-    system.mount(&node.kernel, &mounts).map_err(fail("cannot mount /proc, /dev or /sys"))?;
+    system
+        .mount(&node.kernel, &mounts)
+        .map_err(fail("cannot mount /proc, /dev or /sys"))?;
     for (path, what, readonly) in &request.binds {
-        let flags = if *readonly { MountFlags::RDONLY } else { MountFlags::empty() };
-        mounts.bind_at(path, what, flags).map_err(|errno| describe(&format!("cannot mount {path}"), errno))?;
+        let flags = if *readonly {
+            MountFlags::RDONLY
+        } else {
+            MountFlags::empty()
+        };
+        mounts
+            .bind_at(path, what, flags)
+            .map_err(|errno| describe(&format!("cannot mount {path}"), errno))?;
     }
     restrict(&mounts, request.security).map_err(fail("cannot mask paths"))?;
     Ok(Rootfs { mounts, ptys })
@@ -117,7 +129,11 @@ fn restrict(mounts: &Arc<MountNamespace>, security: &SecurityContext) -> podsim_
         for path in security.masked_paths.clone().unwrap_or_else(|| defaults(&MASKED_PATHS)) {
             mounts.mask(&path)?;
         }
-        for path in security.readonly_paths.clone().unwrap_or_else(|| defaults(&READONLY_PATHS)) {
+        for path in security
+            .readonly_paths
+            .clone()
+            .unwrap_or_else(|| defaults(&READONLY_PATHS))
+        {
             mounts.make_readonly(&path)?;
         }
     }

@@ -12,7 +12,7 @@ use podsim_cri::{
     SecurityContext, UtsNamespace,
 };
 use podsim_kernel::fs::system_mounts::shm;
-use podsim_kernel::fs::{FsContext, MountNamespace, PathRef, SuperBlock};
+use podsim_kernel::fs::{FsContext, PathRef, SuperBlock};
 use podsim_kernel::ipc::IpcNamespace;
 use podsim_kernel::net::{NetNamespace, VethRequest};
 use podsim_kernel::process::{Cgroup, PidNamespace};
@@ -78,27 +78,46 @@ impl Sandbox {
         let kernel = &node.kernel;
         let initial = kernel.initial_namespaces();
         let image = rootfs::find_image(&node.images, &node.config.sandbox_image)?;
-        let cgroup = kernel.root_cgroup().child(&format!("kubepods/pod{}", config.metadata.uid));
+        let cgroup = kernel
+            .root_cgroup()
+            .child(&format!("kubepods/pod{}", config.metadata.uid));
         let ipc = match config.namespaces.ipc {
             NamespaceMode::Node => initial.ipc.clone(),
             _ => IpcNamespace::new(kernel.allocate_ns_inode(), kernel.clock().clone()),
         };
         let net = match address {
             None => initial.net.clone(),
-            Some(address) => connect(node, address).map_err(|errno| describe("cannot connect the Pod to the bridge", errno))?,
+            Some(address) => {
+                connect(node, address).map_err(|errno| describe("cannot connect the Pod to the bridge", errno))?
+            }
         };
         let pid = match config.namespaces.pid {
             NamespaceMode::Node => initial.pid_for_children.clone(),
             _ => new_pid_namespace(node)?,
         };
         let uts = Self::new_uts(node, &config);
-        let partial = NsProxy { uts, ipc, net, pid_for_children: pid, mnt: initial.mnt.clone() };
+        let partial = NsProxy {
+            uts,
+            ipc,
+            net,
+            pid_for_children: pid,
+            mnt: initial.mnt.clone(),
+        };
         // With the node's ipc namespace comes the node's /dev/shm.
         let shm = match config.namespaces.ipc {
-            NamespaceMode::Node => initial.mnt.resolve("/dev/shm").map_err(|e| describe("/dev/shm", e))?.mount.sb().clone(),
+            NamespaceMode::Node => initial
+                .mnt
+                .resolve("/dev/shm")
+                .map_err(|e| describe("/dev/shm", e))?
+                .mount
+                .sb()
+                .clone(),
             _ => shm(node.vfs()),
         };
-        let security = SecurityContext { readonly_rootfs: true, ..SecurityContext::default() };
+        let security = SecurityContext {
+            readonly_rootfs: true,
+            ..SecurityContext::default()
+        };
         let rootfs = rootfs::build(
             node,
             &RootfsRequest {
@@ -110,9 +129,12 @@ impl Sandbox {
                 binds: Vec::new(),
             },
         )?;
-        let namespaces = Arc::new(NsProxy { mnt: rootfs.mounts, ..partial });
-        let (hostname_file, resolv_conf) =
-            Self::files(node, &config).map_err(|errno| describe("cannot make /etc/hostname and /etc/resolv.conf", errno))?;
+        let namespaces = Arc::new(NsProxy {
+            mnt: rootfs.mounts,
+            ..partial
+        });
+        let (hostname_file, resolv_conf) = Self::files(node, &config)
+            .map_err(|errno| describe("cannot make /etc/hostname and /etc/resolv.conf", errno))?;
         let io = Io::pipes(node, false, false, false)?;
         let argv: Vec<String> = [&image.config.config.entrypoint[..], &image.config.config.cmd[..]].concat();
         let root = namespaces.mnt.root();
@@ -120,7 +142,11 @@ impl Sandbox {
             kernel,
             &StartRequest {
                 namespaces: namespaces.clone(),
-                fs: FsContext { root: root.clone(), cwd: root, umask: Mode(0o022) },
+                fs: FsContext {
+                    root: root.clone(),
+                    cwd: root,
+                    umask: Mode(0o022),
+                },
                 credentials: Credentials::root(CapSet::CONTAINER_DEFAULT),
                 program: argv.first().map_or("/pause", String::as_str),
                 argv: &argv,
@@ -165,7 +191,11 @@ impl Sandbox {
     /// The files that the runtime makes for the containers of the Pod: one each, shared.
     fn files(node: &Node, config: &PodSandboxConfig) -> podsim_sys::Result<(PathRef, PathRef)> {
         let mounts = crate::volume::scratch(node, None, Mode(0o755));
-        let hostname = if config.hostname.is_empty() { &node.config.hostname } else { &config.hostname };
+        let hostname = if config.hostname.is_empty() {
+            &node.config.hostname
+        } else {
+            &config.hostname
+        };
         let hostname = mounts.write_file("/hostname", format!("{hostname}\n").as_bytes(), Mode(0o644))?;
         let resolv_conf = match &config.dns_config {
             None => node.config.resolv_conf.clone(),
@@ -215,7 +245,11 @@ impl Sandbox {
 
     pub(crate) fn status(&self) -> PodSandboxStatus {
         let life = self.life.lock();
-        let state = if life.ready { PodSandboxState::Ready } else { PodSandboxState::NotReady };
+        let state = if life.ready {
+            PodSandboxState::Ready
+        } else {
+            PodSandboxState::NotReady
+        };
         PodSandboxStatus {
             id: self.id.clone(),
             metadata: self.config.metadata.clone(),
@@ -230,11 +264,6 @@ impl Sandbox {
             labels: self.config.labels.clone(),
             annotations: self.config.annotations.clone(),
         }
-    }
-
-    /// The mount namespace of pause.
-    pub(crate) fn mounts(&self) -> &Arc<MountNamespace> {
-        &self.namespaces.mnt
     }
 }
 

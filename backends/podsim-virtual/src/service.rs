@@ -51,7 +51,11 @@ impl VirtualRuntime {
     ///
     /// If the configuration cannot be (two interfaces of one name), or the built-in images are broken.
     pub fn new(config: VirtualConfig) -> Result<Self> {
-        Ok(Self { node: Node::boot(config)?, state: Arc::default(), events: broadcast::Sender::new(1024) })
+        Ok(Self {
+            node: Node::boot(config)?,
+            state: Arc::default(),
+            events: broadcast::Sender::new(1024),
+        })
     }
 
     /// Starts a command in the node's own namespaces, as root: the node's shell.
@@ -59,7 +63,13 @@ impl VirtualRuntime {
     /// # Errors
     ///
     /// [`Error::StartFailed`] if it cannot be started.
-    pub fn exec_on_node(&self, command: &[String], tty: bool, stdin: bool, winsize: Option<Winsize>) -> Result<ExecSession> {
+    pub fn exec_on_node(
+        &self,
+        command: &[String],
+        tty: bool,
+        stdin: bool,
+        winsize: Option<Winsize>,
+    ) -> Result<ExecSession> {
         self.node.exec(command, tty, stdin, winsize)
     }
 
@@ -79,12 +89,24 @@ impl VirtualRuntime {
     }
 
     fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {
-        let found = self.state.lock().sandboxes.iter().find(|sandbox| sandbox.id == *id).cloned();
+        let found = self
+            .state
+            .lock()
+            .sandboxes
+            .iter()
+            .find(|sandbox| sandbox.id == *id)
+            .cloned();
         found.ok_or_else(|| Error::NotFound(format!("sandbox {id}")))
     }
 
     fn container(&self, id: &ContainerId) -> Result<Arc<Container>> {
-        let found = self.state.lock().containers.iter().find(|container| container.id == *id).cloned();
+        let found = self
+            .state
+            .lock()
+            .containers
+            .iter()
+            .find(|container| container.id == *id)
+            .cloned();
         found.ok_or_else(|| Error::NotFound(format!("container {id}")))
     }
 
@@ -128,7 +150,9 @@ impl VirtualRuntime {
     /// A command in a running container, with its namespaces, user and environment.
     fn start_exec(&self, container: &Container, command: &[String], io: &Io, tty: bool) -> Result<podsim_kernel::Task> {
         let running = container.running()?;
-        let program = command.first().ok_or_else(|| Error::InvalidArgument("a command is needed".to_owned()))?;
+        let program = command
+            .first()
+            .ok_or_else(|| Error::InvalidArgument("a command is needed".to_owned()))?;
         let mut environ = running.environ.clone();
         if tty && !environ.iter().any(|entry| entry.starts_with("TERM=")) {
             environ.push("TERM=xterm".to_owned());
@@ -137,7 +161,11 @@ impl VirtualRuntime {
             &self.node.kernel,
             &StartRequest {
                 namespaces: running.namespaces.clone(),
-                fs: FsContext { root: running.namespaces.mnt.root(), cwd: running.cwd.clone(), umask: Mode(0o022) },
+                fs: FsContext {
+                    root: running.namespaces.mnt.root(),
+                    cwd: running.cwd.clone(),
+                    umask: Mode(0o022),
+                },
                 credentials: running.credentials.clone(),
                 program,
                 argv: command,
@@ -221,13 +249,21 @@ impl RuntimeService for VirtualRuntime {
                 && filter.state.is_none_or(|state| state == status.state)
                 && filter.pod_uid.as_ref().is_none_or(|uid| *uid == status.metadata.uid)
         };
-        Ok(all.iter().rev().map(|sandbox| sandbox.status()).filter(wanted).collect())
+        Ok(all
+            .iter()
+            .rev()
+            .map(|sandbox| sandbox.status())
+            .filter(wanted)
+            .collect())
     }
 
     async fn create_container(&self, sandbox: &SandboxId, config: ContainerConfig) -> Result<ContainerId> {
         let sandbox = self.sandbox(sandbox)?;
         if !sandbox.is_ready() {
-            return Err(Error::FailedPrecondition(format!("sandbox {} is not ready", sandbox.id)));
+            return Err(Error::FailedPrecondition(format!(
+                "sandbox {} is not ready",
+                sandbox.id
+            )));
         }
         let container = Container::new(&self.node, &sandbox, config)?;
         let id = container.id.clone();
@@ -273,10 +309,16 @@ impl RuntimeService for VirtualRuntime {
     }
 
     async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<()> {
-        let Ok(container) = self.container(id) else { return Ok(()) };
-        let Ok(running) = container.running() else { return Ok(()) };
+        let Ok(container) = self.container(id) else {
+            return Ok(());
+        };
+        let Ok(running) = container.running() else {
+            return Ok(());
+        };
         if !grace.is_zero() {
-            self.node.kernel.kill_host(&running.task.process, container.stop_signal());
+            self.node
+                .kernel
+                .kill_host(&running.task.process, container.stop_signal());
             // A stopped (SIGSTOP) process must run to act upon the signal.
             self.node.kernel.kill_host(&running.task.process, Signal::CONT);
             let (exited, timeout) = (pin!(container.exited()), pin!(self.sleep(grace)));
@@ -291,7 +333,9 @@ impl RuntimeService for VirtualRuntime {
 
     async fn remove_container(&self, id: &ContainerId) -> Result<()> {
         self.stop_container(id, Duration::ZERO).await?;
-        let Ok(container) = self.container(id) else { return Ok(()) };
+        let Ok(container) = self.container(id) else {
+            return Ok(());
+        };
         self.state.lock().containers.retain(|other| other.id != *id);
         container.sandbox.containers.lock().retain(|other| other.id != *id);
         self.notify(ContainerEventKind::Deleted, &container.sandbox, Some(id));
@@ -304,9 +348,17 @@ impl RuntimeService for VirtualRuntime {
             filter.id.as_ref().is_none_or(|id| *id == container.id)
                 && filter.state.is_none_or(|state| state == container.state())
                 && filter.sandbox.as_ref().is_none_or(|id| *id == container.sandbox.id)
-                && filter.pod_uid.as_ref().is_none_or(|uid| *uid == container.sandbox.config.metadata.uid)
+                && filter
+                    .pod_uid
+                    .as_ref()
+                    .is_none_or(|uid| *uid == container.sandbox.config.metadata.uid)
         };
-        Ok(all.iter().rev().filter(wanted).map(|container| container.status()).collect())
+        Ok(all
+            .iter()
+            .rev()
+            .filter(wanted)
+            .map(|container| container.status())
+            .collect())
     }
 
     async fn container_status(&self, id: &ContainerId) -> Result<ContainerStatus> {
@@ -334,11 +386,18 @@ impl RuntimeService for VirtualRuntime {
         Ok(process::session(task, io))
     }
 
-    async fn exec_sync(&self, id: &ContainerId, command: &[String], timeout: Option<Duration>) -> Result<ExecSyncOutput> {
+    async fn exec_sync(
+        &self,
+        id: &ContainerId,
+        command: &[String],
+        timeout: Option<Duration>,
+    ) -> Result<ExecSyncOutput> {
         let container = self.container(id)?;
         let io = Io::pipes(&self.node, false, true, true)?;
         let task = self.start_exec(&container, command, &io, false)?;
-        let Io { stdio, stdout, stderr, .. } = io;
+        let Io {
+            stdio, stdout, stderr, ..
+        } = io;
         drop(stdio);
         let read = async |file| {
             let mut output = Vec::new();
@@ -357,13 +416,18 @@ impl RuntimeService for VirtualRuntime {
             }
         };
         match futures_util::future::select(pin!(run), pin!(limit)).await {
-            futures_util::future::Either::Left(((stdout, stderr, status), _)) => {
-                Ok(ExecSyncOutput { stdout, stderr, exit_code: status.exit_code() })
-            }
+            futures_util::future::Either::Left(((stdout, stderr, status), _)) => Ok(ExecSyncOutput {
+                stdout,
+                stderr,
+                exit_code: status.exit_code(),
+            }),
             futures_util::future::Either::Right(_) => {
                 self.node.kernel.kill_host(&task.process, Signal::KILL);
                 let timeout = timeout.unwrap_or_default();
-                Err(Error::Timeout(format!("command {:?} timed out after {timeout:?}", command.join(" "))))
+                Err(Error::Timeout(format!(
+                    "command {:?} timed out after {timeout:?}",
+                    command.join(" ")
+                )))
             }
         }
     }
@@ -373,7 +437,10 @@ impl RuntimeService for VirtualRuntime {
         let running = container.running()?;
         let stdin = container.stdin.lock().clone().filter(|_| request.stdin);
         if request.stdin && !container.config.stdin {
-            return Err(Error::FailedPrecondition(format!("container {} has no stdin", container.id)));
+            return Err(Error::FailedPrecondition(format!(
+                "container {} has no stdin",
+                container.id
+            )));
         }
         if container.config.stdin_once && request.stdin {
             container.stdin.lock().take();
@@ -390,7 +457,10 @@ impl RuntimeService for VirtualRuntime {
                 }
             });
         }
-        let (stdout, stderr) = (listen(request.stdout, 0), listen(request.stderr && !container.config.tty, 1));
+        let (stdout, stderr) = (
+            listen(request.stdout, 0),
+            listen(request.stderr && !container.config.tty, 1),
+        );
         let waiting = container.clone();
         Ok(ExecSession {
             stdin: stdin.map(|file| Box::new(FileWriter(Some(file))) as BoxWrite),
@@ -404,9 +474,20 @@ impl RuntimeService for VirtualRuntime {
     async fn port_forward(&self, sandbox: &SandboxId, port: u16) -> Result<BoxDuplex> {
         let sandbox = self.sandbox(sandbox)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = sandbox.namespaces.net.connect_from_host(address).await.map_err(|errno| {
-            describe(&format!("failed to connect to localhost:{port} inside namespace {:?}", sandbox.id.0), errno)
-        })?;
+        let stream = sandbox
+            .namespaces
+            .net
+            .connect_from_host(address)
+            .await
+            .map_err(|errno| {
+                describe(
+                    &format!(
+                        "failed to connect to localhost:{port} inside namespace {:?}",
+                        sandbox.id.0
+                    ),
+                    errno,
+                )
+            })?;
         Ok(Box::new(HostConnection(stream)))
     }
 
@@ -455,8 +536,9 @@ impl ImageService for VirtualRuntime {
         if let Some(image) = self.node.images.find(reference) {
             return Ok(image.id.clone());
         }
-        let full = podsim_image::Reference::parse(reference)
-            .map_err(|error| Error::InvalidArgument(format!("failed to parse image reference {reference:?}: {error}")))?;
+        let full = podsim_image::Reference::parse(reference).map_err(|error| {
+            Error::InvalidArgument(format!("failed to parse image reference {reference:?}: {error}"))
+        })?;
         Err(Error::ImageNotFound(format!(
             "failed to pull image {reference:?}: {full}: not found: podsim asks no registry; `podsim image ls` shows the built-in images"
         )))
@@ -464,25 +546,38 @@ impl ImageService for VirtualRuntime {
 
     async fn remove_image(&self, reference: &str) -> Result<()> {
         match self.node.images.find(reference) {
-            Some(_) => Err(Error::FailedPrecondition(format!("{reference}: a built-in image cannot be removed"))),
+            Some(_) => Err(Error::FailedPrecondition(format!(
+                "{reference}: a built-in image cannot be removed"
+            ))),
             None => Ok(()),
         }
     }
 
     async fn image_fs_info(&self) -> Result<FilesystemUsage> {
         let used_bytes = self.node.images.list().map(|image| image.size()).sum();
-        Ok(FilesystemUsage { mountpoint: "/var/lib/podsim/images".to_owned(), used_bytes, inodes_used: 0 })
+        Ok(FilesystemUsage {
+            mountpoint: "/var/lib/podsim/images".to_owned(),
+            used_bytes,
+            inodes_used: 0,
+        })
     }
 }
 
 fn image_status(image: &podsim_image::Image) -> Image {
     let config = &image.config.config;
-    let names = || image.references.iter().filter_map(|reference| podsim_image::Reference::parse(reference).ok());
+    let names = || {
+        image
+            .references
+            .iter()
+            .filter_map(|reference| podsim_image::Reference::parse(reference).ok())
+    };
     let env = |entry: &String| match entry.split_once('=') {
         Some((name, value)) => (name.to_owned(), value.to_owned()),
         None => (entry.clone(), String::new()),
     };
-    let mut repo_digests: Vec<_> = names().map(|name| format!("{}@{}", name.repository(), image.digest)).collect();
+    let mut repo_digests: Vec<_> = names()
+        .map(|name| format!("{}@{}", name.repository(), image.digest))
+        .collect();
     repo_digests.dedup();
     Image {
         id: image.id.clone(),

@@ -100,7 +100,10 @@ impl BroadcastReader {
                 }
             }
         });
-        Self { receiver: Box::pin(stream), rest: Bytes::new() }
+        Self {
+            receiver: Box::pin(stream),
+            rest: Bytes::new(),
+        }
     }
 }
 

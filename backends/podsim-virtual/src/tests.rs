@@ -35,19 +35,33 @@ fn config() -> VirtualConfig {
 
 fn pod(name: &str) -> PodSandboxConfig {
     PodSandboxConfig {
-        metadata: PodSandboxMetadata { name: name.to_owned(), uid: name.to_owned(), namespace: "default".to_owned(), attempt: 0 },
+        metadata: PodSandboxMetadata {
+            name: name.to_owned(),
+            uid: name.to_owned(),
+            namespace: "default".to_owned(),
+            attempt: 0,
+        },
         hostname: name.to_owned(),
-        namespaces: NamespaceOption { pid: NamespaceMode::Container, ..NamespaceOption::default() },
+        namespaces: NamespaceOption {
+            pid: NamespaceMode::Container,
+            ..NamespaceOption::default()
+        },
         ..PodSandboxConfig::default()
     }
 }
 
 fn container(command: &[&str]) -> ContainerConfig {
     ContainerConfig {
-        metadata: ContainerMetadata { name: "main".to_owned(), attempt: 0 },
+        metadata: ContainerMetadata {
+            name: "main".to_owned(),
+            attempt: 0,
+        },
         image: "busybox".to_owned(),
         command: command.iter().map(|&arg| arg.to_owned()).collect(),
-        namespaces: NamespaceOption { pid: NamespaceMode::Container, ..NamespaceOption::default() },
+        namespaces: NamespaceOption {
+            pid: NamespaceMode::Container,
+            ..NamespaceOption::default()
+        },
         ..ContainerConfig::default()
     }
 }
@@ -60,7 +74,16 @@ async fn wait_exited(runtime: &VirtualRuntime, id: &ContainerId, events: &mut Co
 }
 
 async fn log(runtime: &VirtualRuntime, id: &ContainerId) -> String {
-    let entries = runtime.container_logs(id, LogOptions { follow: true, ..LogOptions::default() }).await.expect("a log");
+    let entries = runtime
+        .container_logs(
+            id,
+            LogOptions {
+                follow: true,
+                ..LogOptions::default()
+            },
+        )
+        .await
+        .expect("a log");
     let lines = entries.map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned());
     lines.collect::<Vec<_>>().await.concat()
 }
@@ -70,7 +93,10 @@ async fn a_container_runs_prints_and_ends_with_its_exit_code() {
     let runtime = VirtualRuntime::new(config()).expect("a node");
     let mut events = runtime.get_container_events().await.expect("events");
     let sandbox = runtime.run_pod_sandbox(pod("web")).await.expect("a sandbox");
-    let id = runtime.create_container(&sandbox, container(&["echo", "hello"])).await.expect("a container");
+    let id = runtime
+        .create_container(&sandbox, container(&["echo", "hello"]))
+        .await
+        .expect("a container");
     runtime.start_container(&id).await.expect("a start");
     let status = wait_exited(&runtime, &id, &mut events).await;
     assert_eq!((status.exit_code, status.reason.as_str()), (Some(0), "Completed"));
@@ -82,15 +108,27 @@ async fn a_container_runs_prints_and_ends_with_its_exit_code() {
 async fn exec_runs_beside_the_container_and_stop_kills_what_does_not_listen() {
     let runtime = VirtualRuntime::new(config()).expect("a node");
     let sandbox = runtime.run_pod_sandbox(pod("web")).await.expect("a sandbox");
-    let id = runtime.create_container(&sandbox, container(&["sleep", "1000"])).await.expect("a container");
+    let id = runtime
+        .create_container(&sandbox, container(&["sleep", "1000"]))
+        .await
+        .expect("a container");
     runtime.start_container(&id).await.expect("a start");
     let command = ["cat", "/etc/hostname", "/proc/self/comm"].map(str::to_owned);
     let output = runtime.exec_sync(&id, &command, None).await.expect("an exec");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "web\ncat\n");
-    let missing = runtime.exec_sync(&id, &["nope".to_owned()], None).await.expect_err("no such program");
-    assert_eq!(missing.to_string(), "unable to start container process: exec: \"nope\": executable file not found in $PATH");
+    let missing = runtime
+        .exec_sync(&id, &["nope".to_owned()], None)
+        .await
+        .expect_err("no such program");
+    assert_eq!(
+        missing.to_string(),
+        "unable to start container process: exec: \"nope\": executable file not found in $PATH"
+    );
     runtime.stop_container(&id, Duration::ZERO).await.expect("stopped");
-    assert_eq!(runtime.container_status(&id).await.expect("a status").exit_code, Some(137));
+    assert_eq!(
+        runtime.container_status(&id).await.expect("a status").exit_code,
+        Some(137)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,11 +136,18 @@ async fn a_shell_runs_pipelines_and_sees_its_own_processes() {
     let runtime = VirtualRuntime::new(config()).expect("a node");
     let mut events = runtime.get_container_events().await.expect("events");
     let sandbox = runtime.run_pod_sandbox(pod("web")).await.expect("a sandbox");
-    let script = "echo one two | (read a b; echo $b $a); echo $((6 * 7)); x=$(hostname); echo $x; ps; ls -l / | wc -l; exit 3";
-    let id = runtime.create_container(&sandbox, container(&["sh", "-c", script])).await.expect("a container");
+    let script =
+        "echo one two | (read a b; echo $b $a); echo $((6 * 7)); x=$(hostname); echo $x; ps; ls -l / | wc -l; exit 3";
+    let id = runtime
+        .create_container(&sandbox, container(&["sh", "-c", script]))
+        .await
+        .expect("a container");
     runtime.start_container(&id).await.expect("a start");
     let status = wait_exited(&runtime, &id, &mut events).await;
     let log = log(&runtime, &id).await;
     assert_eq!(status.exit_code, Some(3), "{log}");
-    assert!(log.starts_with("two one\n42\nweb\nPID   USER     TIME  COMMAND\n    1 root      0:00 sh -c echo"), "{log}");
+    assert!(
+        log.starts_with("two one\n42\nweb\nPID   USER     TIME  COMMAND\n    1 root      0:00 sh -c echo"),
+        "{log}"
+    );
 }

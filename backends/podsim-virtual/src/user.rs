@@ -39,13 +39,21 @@ pub(crate) fn resolve(image_user: &str, security: &SecurityContext, accounts: &A
         (None, None) => image_user.to_owned(),
     };
     // A Pod that sets the user does not get the image's group with it.
-    let image_group = if security.run_as_user.is_some() { None } else { image_group };
+    let image_group = if security.run_as_user.is_some() {
+        None
+    } else {
+        image_group
+    };
     let entry = entries(&accounts.passwd).find(|fields| fields[0] == wanted || fields.get(2) == Some(&wanted.as_str()));
     let number = |fields: &[&str], index: usize| fields.get(index).and_then(|id| id.parse::<u32>().ok());
     let uid = match (wanted.parse::<u32>(), &entry) {
         (Ok(uid), _) => uid,
         (Err(_), Some(fields)) => number(fields, 2).unwrap_or(0),
-        (Err(_), None) => return Err(format!("unable to find user {wanted}: no matching entries in passwd file")),
+        (Err(_), None) => {
+            return Err(format!(
+                "unable to find user {wanted}: no matching entries in passwd file"
+            ));
+        }
     };
     let gid = match (security.run_as_group, image_group) {
         (Some(gid), _) => gid,
@@ -54,7 +62,11 @@ pub(crate) fn resolve(image_user: &str, security: &SecurityContext, accounts: &A
     };
     let mut groups = vec![gid];
     if let Some(fields) = &entry {
-        let member = |group: &&Vec<&str>| group.get(3).is_some_and(|list| list.split(',').any(|name| name == fields[0]));
+        let member = |group: &&Vec<&str>| {
+            group
+                .get(3)
+                .is_some_and(|list| list.split(',').any(|name| name == fields[0]))
+        };
         let all: Vec<_> = entries(&accounts.group).collect();
         groups.extend(all.iter().filter(member).filter_map(|group| number(group, 2)));
     }
@@ -73,12 +85,19 @@ pub(crate) fn resolve(image_user: &str, security: &SecurityContext, accounts: &A
     (credentials.gid, credentials.egid, credentials.sgid, credentials.fsgid) = (gid, gid, gid, gid);
     credentials.groups = groups;
     credentials.no_new_privs = security.no_new_privs;
-    let home = entry.and_then(|fields| fields.get(5).copied().filter(|home| !home.is_empty())).unwrap_or("/");
-    Ok(User { credentials, home: home.to_owned() })
+    let home = entry
+        .and_then(|fields| fields.get(5).copied().filter(|home| !home.is_empty()))
+        .unwrap_or("/");
+    Ok(User {
+        credentials,
+        home: home.to_owned(),
+    })
 }
 
 fn entries(file: &str) -> impl Iterator<Item = Vec<&str>> {
-    file.lines().map(|line| line.split(':').collect::<Vec<_>>()).filter(|fields| fields.len() > 2)
+    file.lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .filter(|fields| fields.len() > 2)
 }
 
 fn group_id(wanted: &str, file: &str) -> Result<u32, String> {
@@ -125,7 +144,10 @@ mod tests {
 
     #[test]
     fn users_come_from_the_pod_then_the_image_then_root() {
-        let pod = |uid| SecurityContext { run_as_user: Some(uid), ..Default::default() };
+        let pod = |uid| SecurityContext {
+            run_as_user: Some(uid),
+            ..Default::default()
+        };
         for (image, security, uid, groups, home) in [
             ("", SecurityContext::default(), 0, vec![0], "/root"),
             ("nginx", SecurityContext::default(), 101, vec![102, 33], "/home/nginx"),
@@ -135,7 +157,11 @@ mod tests {
             ("nginx", pod(65534), 65534, vec![0], "/"),
         ] {
             let user = resolve(image, &security, &accounts()).expect(image);
-            assert_eq!((user.credentials.uid, user.credentials.groups, user.home.as_str()), (uid, groups, home), "{image}");
+            assert_eq!(
+                (user.credentials.uid, user.credentials.groups, user.home.as_str()),
+                (uid, groups, home),
+                "{image}"
+            );
         }
     }
 
@@ -148,12 +174,18 @@ mod tests {
     #[test]
     fn only_root_has_capabilities_in_effect() {
         let security = SecurityContext {
-            capabilities: Capabilities { add: vec!["NET_ADMIN".into()], drop: vec!["ALL".into()] },
+            capabilities: Capabilities {
+                add: vec!["NET_ADMIN".into()],
+                drop: vec!["ALL".into()],
+            },
             ..Default::default()
         };
         let root = resolve("", &security, &accounts()).expect("root").credentials;
         assert_eq!(root.effective, CapSet::EMPTY.with(Capability::NET_ADMIN));
         let nginx = resolve("nginx", &security, &accounts()).expect("nginx").credentials;
-        assert_eq!((nginx.effective, nginx.bounding), (CapSet::EMPTY, CapSet::EMPTY.with(Capability::NET_ADMIN)));
+        assert_eq!(
+            (nginx.effective, nginx.bounding),
+            (CapSet::EMPTY, CapSet::EMPTY.with(Capability::NET_ADMIN))
+        );
     }
 }

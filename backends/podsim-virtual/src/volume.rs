@@ -18,7 +18,14 @@ pub(crate) struct Volume {
 /// A filesystem of its own, outside all containers: a mount namespace that no process is in.
 pub(crate) fn scratch(node: &Node, size: Option<u64>, mode: Mode) -> Arc<MountNamespace> {
     let limits = Limits { size, inodes: None };
-    let sb = TmpFs::mount(node.vfs(), &Options { limits, mode, ..Options::default() });
+    let sb = TmpFs::mount(
+        node.vfs(),
+        &Options {
+            limits,
+            mode,
+            ..Options::default()
+        },
+    );
     MountNamespace::new(node.vfs(), 0, &sb, "tmpfs", MountFlags::empty())
 }
 
@@ -42,7 +49,9 @@ impl Volume {
             Some(path) => inside(path)?,
             None => "/".to_owned(),
         };
-        self.mounts.resolve(&path).map_err(|errno| describe(&format!("volume {}: {path}", self.config.name), errno))
+        self.mounts
+            .resolve(&path)
+            .map_err(|errno| describe(&format!("volume {}: {path}", self.config.name), errno))
     }
 
     /// The last bytes of a file.

@@ -25,13 +25,22 @@ pub(crate) fn compile(root: &Path, profile: &str, which: &[&str]) -> Result<Path
     let out = PathBuf::from(env::var("OUT_DIR")?);
     // OUT_DIR is TARGET_DIR[/TRIPLE]/PROFILE/build/PACKAGE/out.
     let mut target_dir = out.ancestors().nth(4).ok_or("OUT_DIR is too short")?;
-    if target_dir.file_name().is_some_and(|name| env::var_os("TARGET").is_some_and(|triple| triple == name)) {
+    if target_dir
+        .file_name()
+        .is_some_and(|name| env::var_os("TARGET").is_some_and(|triple| triple == name))
+    {
         target_dir = target_dir.parent().ok_or("OUT_DIR is too short")?;
     }
     let target_dir = target_dir.join("wasm-images");
     let mut cargo = Command::new(env::var("CARGO")?);
-    cargo.args(["build", "--profile", profile, "--target", WASM_TARGET]).args(which);
-    cargo.arg("--manifest-path").arg(root.join("Cargo.toml")).arg("--target-dir").arg(&target_dir);
+    cargo
+        .args(["build", "--profile", profile, "--target", WASM_TARGET])
+        .args(which);
+    cargo
+        .arg("--manifest-path")
+        .arg(root.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target_dir);
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_for_this_build) {
             cargo.env_remove(&name);
@@ -46,7 +55,19 @@ pub(crate) fn compile(root: &Path, profile: &str, which: &[&str]) -> Result<Path
 
 /// What cargo sets for a build script is not meant for a build inside it.
 fn is_for_this_build(variable: &str) -> bool {
-    let prefixes = ["CARGO_ENCODED_", "CARGO_PROFILE_", "CARGO_FEATURE_", "CARGO_CFG_", "CARGO_PKG_"];
-    let names = ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET", "TARGET"];
+    let prefixes = [
+        "CARGO_ENCODED_",
+        "CARGO_PROFILE_",
+        "CARGO_FEATURE_",
+        "CARGO_CFG_",
+        "CARGO_PKG_",
+    ];
+    let names = [
+        "RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_BUILD_TARGET",
+        "TARGET",
+    ];
     prefixes.iter().any(|prefix| variable.starts_with(prefix)) || names.contains(&variable)
 }

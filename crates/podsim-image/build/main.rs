@@ -1,13 +1,13 @@
 //! Makes the built-in images: compiles the guests in `wasm-images/` for wasm32-wasip1, packs each `image.toml` into an OCI
 //! layer, and lets Cranelift precompile the programs for the target, so that podsim starts without compiling anything.
 
-#[path = "../src/image.rs"]
-#[expect(dead_code, unreachable_pub, reason = "shared with the library, which uses the rest")]
-mod image;
 #[path = "../../podsim-wasi/src/engine_config.rs"]
 #[expect(unreachable_pub, reason = "public in podsim-wasi")]
 mod engine_config;
 mod guests;
+#[path = "../src/image.rs"]
+#[expect(dead_code, unreachable_pub, reason = "shared with the library, which uses the rest")]
+mod image;
 mod layer;
 mod recipe;
 
@@ -28,14 +28,23 @@ fn main() -> Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?)
         .join("../../wasm-images")
         .canonicalize()?;
-    for part in ["../podsim-sys/src", "../podsim-wasi/src/engine_config.rs", "build", "src/image.rs"] {
+    for part in [
+        "../podsim-sys/src",
+        "../podsim-wasi/src/engine_config.rs",
+        "build",
+        "src/image.rs",
+    ] {
         println!("cargo::rerun-if-changed={part}");
     }
     for folder in guests::folders(&root)? {
         println!("cargo::rerun-if-changed={}", folder.display());
     }
     let recipes = recipe::read_all(&root)?;
-    let names: BTreeSet<&str> = recipes.iter().flat_map(|recipe| &recipe.file).filter_map(|f| f.wasm.as_deref()).collect();
+    let names: BTreeSet<&str> = recipes
+        .iter()
+        .flat_map(|recipe| &recipe.file)
+        .filter_map(|f| f.wasm.as_deref())
+        .collect();
     let bins: Vec<&str> = names.into_iter().flat_map(|name| ["--bin", name]).collect();
     let programs = guests::compile(&root, "release", &bins)?;
     let images = Images::build(&root, &out, &programs, &recipes)?;

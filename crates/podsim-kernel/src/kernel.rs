@@ -179,7 +179,9 @@ impl Kernel {
     /// does something.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.table().nodes().all(|node| node.process.state() != crate::process::ProcessState::Running)
+        self.table()
+            .nodes()
+            .all(|node| node.process.state() != crate::process::ProcessState::Running)
     }
 
     /// The process with this number in a pid namespace. A zombie is one too.

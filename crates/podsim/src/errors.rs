@@ -42,9 +42,7 @@ impl ApiFailure {
             "Invalid" if self.context.is_none() => invalid(status),
             "" | "Unknown" => format!("error: {context}{}", status.message),
             "Unauthorized" => "error: the node does not accept the token: it was started anew, try again".into(),
-            "InternalError" | "BadRequest" | "NotFound" | _ => {
-                format!("Error from server ({}): {context}{}", status.reason, status.message)
-            }
+            _ => format!("Error from server ({}): {context}{}", status.reason, status.message),
         }
     }
 }

@@ -209,7 +209,11 @@ impl Kernel {
             let busy = |node: &super::table::Node| {
                 std::ptr::eq(Arc::as_ptr(&node.process.cgroup), cgroup) && node.process.state() == ProcessState::Running
             };
-            if self.table().nodes().any(busy) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            if self.table().nodes().any(busy) {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
+            }
         })
         .await;
     }

@@ -40,7 +40,10 @@ impl<'a> Embryo<'a> {
 
 impl Drop for Embryo<'_> {
     fn drop(&mut self) {
-        self.kernel.table().embryos.retain(|other| !Arc::ptr_eq(other, self.process));
+        self.kernel
+            .table()
+            .embryos
+            .retain(|other| !Arc::ptr_eq(other, self.process));
     }
 }
 
@@ -166,7 +169,12 @@ impl ProcessTable {
 
     /// The process with this number in a namespace, also one that is being made.
     pub(crate) fn find(&self, ns: &PidNamespace, pid: Pid) -> Option<Arc<Process>> {
-        let embryo = || self.embryos.iter().find(|process| process.pid_in(ns) == Some(pid)).cloned();
+        let embryo = || {
+            self.embryos
+                .iter()
+                .find(|process| process.pid_in(ns) == Some(pid))
+                .cloned()
+        };
         self.lookup(ns, pid).map(|node| node.process.clone()).or_else(embryo)
     }
 

@@ -167,7 +167,7 @@ impl Syscalls for Task {
     async fn wait(&self, target: WaitTarget, options: WaitOptions) -> Result<Option<(Pid, WaitStatus)>> {
         process::wait(self, target, options).await
     }
-    fn exit(&self, status: WaitStatus) -> () {
+    fn exit(&self, status: WaitStatus) {
         process::exit(self, status)
     }
     fn argv(&self) -> Vec<String> {
@@ -176,10 +176,10 @@ impl Syscalls for Task {
     fn environ(&self) -> Vec<String> {
         process::environ(self)
     }
-    fn set_title(&self, title: &str) -> () {
+    fn set_title(&self, title: &str) {
         process::set_title(self, title)
     }
-    fn set_comm(&self, comm: &str) -> () {
+    fn set_comm(&self, comm: &str) {
         process::set_comm(self, comm)
     }
     fn getpgid(&self, pid: Pid) -> Result<Pid> {
@@ -231,7 +231,7 @@ impl Syscalls for Task {
     async fn take_signal(&self) -> Option<SignalDelivery> {
         signal::take_signal(self).await
     }
-    fn sigreturn(&self, mask: SigSet) -> () {
+    fn sigreturn(&self, mask: SigSet) {
         signal::sigreturn(self, mask)
     }
     // identity: see `syscall/identity.rs`
@@ -392,13 +392,13 @@ impl Syscalls for Task {
     async fn sleep_until(&self, deadline: Duration) -> Result<()> {
         time::sleep_until(self, deadline).await
     }
-    fn getrandom(&self, buf: &mut [u8]) -> () {
+    fn getrandom(&self, buf: &mut [u8]) {
         time::getrandom(self, buf)
     }
-    async fn sched_yield(&self) -> () {
+    async fn sched_yield(&self) {
         time::sched_yield(self).await
     }
-    fn charge_cpu(&self, user: Duration) -> () {
+    fn charge_cpu(&self, user: Duration) {
         time::charge_cpu(self, user)
     }
     fn charge_memory(&self, total: u64) -> bool {

@@ -38,7 +38,7 @@ pub(crate) struct WaitArgs {
 /// What is waited for.
 #[derive(Clone, Debug, PartialEq)]
 enum Condition {
-    Condition { name: String, status: String },
+    Status { name: String, status: String },
     Path { path: JsonPath, value: Option<String> },
     Delete,
     Create,
@@ -57,7 +57,7 @@ impl Condition {
             None if text == "create" => Ok(Self::Create),
             Some(("condition", rest)) if !rest.is_empty() => {
                 let (name, status) = rest.split_once('=').unwrap_or((rest, "True"));
-                Ok(Self::Condition {
+                Ok(Self::Status {
                     name: name.to_lowercase(),
                     status: status.to_lowercase(),
                 })
@@ -85,7 +85,7 @@ impl Condition {
         match self {
             Self::Delete => false,
             Self::Create => true,
-            Self::Condition { name, status } => {
+            Self::Status { name, status } => {
                 object["status"]["conditions"]
                     .as_array()
                     .into_iter()
@@ -99,7 +99,10 @@ impl Condition {
                 (None, _) => false,
                 (Some(_), None) => true,
                 (Some(Value::String(text)), Some(value)) => text == value,
-                (Some(found), Some(value)) => found.to_string() == *value,
+                (Some(found), Some(value)) => {
+                    let text = found.to_string();
+                    text == *value
+                }
             },
         }
     }

@@ -59,7 +59,9 @@ impl HostClock {
         let boot = Instant::now();
         let timers = Arc::new(Timers::default());
         let thread = timers.clone();
-        std::thread::Builder::new().name("podsim-timers".to_owned()).spawn(move || thread.run(boot))?;
+        std::thread::Builder::new()
+            .name("podsim-timers".to_owned())
+            .spawn(move || thread.run(boot))?;
         Ok(Arc::new(Self { boot, timers }))
     }
 }
@@ -85,9 +87,10 @@ impl Timers {
                 continue;
             }
             queue = match queue.heap.peek().map(|Reverse(timer)| timer.deadline - now) {
-                Some(wait) => {
-                    self.changed.wait_timeout(queue, wait).map_or_else(|e| e.into_inner().0, |(queue, _)| queue)
-                }
+                Some(wait) => self
+                    .changed
+                    .wait_timeout(queue, wait)
+                    .map_or_else(|e| e.into_inner().0, |(queue, _)| queue),
                 None => self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
         }
@@ -108,7 +111,11 @@ impl Clock for HostClock {
         let first = queue.heap.peek().is_none_or(|Reverse(timer)| deadline < timer.deadline);
         let number = queue.next;
         queue.next += 1;
-        queue.heap.push(Reverse(Timer { deadline, number, waker: waker.clone() }));
+        queue.heap.push(Reverse(Timer {
+            deadline,
+            number,
+            waker: waker.clone(),
+        }));
         drop(queue);
         if first {
             self.timers.changed.notify_one();

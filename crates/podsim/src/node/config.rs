@@ -111,12 +111,17 @@ impl NodeConfig {
         let label = |part: &str| {
             !part.is_empty()
                 && part.len() <= 63
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 && !part.starts_with('-')
                 && !part.ends_with('-')
         };
         if self.name.len() > 253 || !self.name.split('.').all(label) {
-            bail!("name: {:?} is not a DNS name (lower-case letters, digits, `-` and `.`)", self.name);
+            bail!(
+                "name: {:?} is not a DNS name (lower-case letters, digits, `-` and `.`)",
+                self.name
+            );
         }
         if self.cpus == 0 || self.memory_mib < 64 {
             bail!("cpus must be at least 1 and memoryMib at least 64");
@@ -144,7 +149,11 @@ impl NodeConfig {
 
     /// The node's other interfaces.
     pub(crate) fn other_interfaces(&self) -> Result<Vec<InterfaceConfig>> {
-        let others: Vec<_> = self.interfaces.iter().filter(|interface| interface.name != "cni0").collect();
+        let others: Vec<_> = self
+            .interfaces
+            .iter()
+            .filter(|interface| interface.name != "cni0")
+            .collect();
         if others.iter().any(|interface| interface.name == "eth0") {
             return others.into_iter().map(Interface::config).collect();
         }
@@ -161,7 +170,13 @@ impl NodeConfig {
         if !self.addresses.is_empty() {
             return Ok(self.addresses.clone());
         }
-        Ok(self.other_interfaces()?.iter().filter_map(|interface| interface.ipv4).map(|(ip, _)| ip).take(1).collect())
+        Ok(self
+            .other_interfaces()?
+            .iter()
+            .filter_map(|interface| interface.ipv4)
+            .map(|(ip, _)| ip)
+            .take(1)
+            .collect())
     }
 }
 
@@ -181,14 +196,21 @@ impl Interface {
     fn config(&self) -> Result<InterfaceConfig> {
         let place = |what: &str| format!("interfaces: {}: {what}", self.name);
         if self.name.is_empty() || self.name.len() > 15 || self.name.contains(['/', ' ', ':']) || self.name == "lo" {
-            bail!("interfaces: {:?} is not a name for an interface (1 to 15 characters)", self.name);
+            bail!(
+                "interfaces: {:?} is not a name for an interface (1 to 15 characters)",
+                self.name
+            );
         }
         let mac = match &self.mac {
-            Some(text) => Some(parse_mac(text).with_context(|| place("mac: six bytes such as 02:42:bb:9b:62:76 are needed"))?),
+            Some(text) => {
+                Some(parse_mac(text).with_context(|| place("mac: six bytes such as 02:42:bb:9b:62:76 are needed"))?)
+            }
             None => None,
         };
         let ipv4 = match &self.address {
-            Some(text) => Some(parse_address(text).with_context(|| place("address: one such as 172.17.0.1/16 is needed"))?),
+            Some(text) => {
+                Some(parse_address(text).with_context(|| place("address: one such as 172.17.0.1/16 is needed"))?)
+            }
             None => None,
         };
         Ok(InterfaceConfig {
@@ -204,7 +226,10 @@ impl Interface {
 }
 
 fn parse_mac(text: &str) -> Option<[u8; 6]> {
-    let bytes: Vec<u8> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = text
+        .split(':')
+        .map(|part| u8::from_str_radix(part, 16).ok())
+        .collect::<Option<_>>()?;
     bytes.try_into().ok()
 }
 

@@ -57,8 +57,13 @@ struct Access {
 impl NodeAccess for Access {
     async fn exec(&self, request: NodeExec) -> podsim_cri::Result<ExecSession> {
         let login_shell = || vec!["sh".to_owned(), "-l".to_owned()];
-        let command = if request.command.is_empty() { login_shell() } else { request.command };
-        self.runtime.exec_on_node(&command, request.tty, request.stdin, request.winsize)
+        let command = if request.command.is_empty() {
+            login_shell()
+        } else {
+            request.command
+        };
+        self.runtime
+            .exec_on_node(&command, request.tty, request.stdin, request.winsize)
     }
 
     fn partitioned(&self) -> bool {
@@ -78,7 +83,9 @@ impl Node {
     /// Boots a node.
     pub(crate) async fn start(config: &NodeConfig) -> Result<Self> {
         let clock: Arc<dyn Clock> = HostClock::start().context("cannot start the clock")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen on 127.0.0.1")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("cannot listen on 127.0.0.1")?;
         let endpoint = Endpoint {
             name: config.name.clone(),
             address: listener.local_addr()?,
@@ -98,7 +105,11 @@ impl Node {
             clock,
         ));
         let (stop, stop_requested) = watch::channel(false);
-        let access = Access { runtime: runtime.clone(), kubelet: kubelet.clone(), stop };
+        let access = Access {
+            runtime: runtime.clone(),
+            kubelet: kubelet.clone(),
+            stop,
+        };
         let server = ApiServer::new(Config {
             store: store.clone(),
             runtime: Arc::new(runtime.clone()),
@@ -113,11 +124,22 @@ impl Node {
             }
         });
         let mut tasks = JoinSet::new();
-        let (scheduler, controller) = (Scheduler::new(store.clone()), NodeController::new(store.clone(), NODE_GRACE));
+        let (scheduler, controller) = (
+            Scheduler::new(store.clone()),
+            NodeController::new(store.clone(), NODE_GRACE),
+        );
         tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
         tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
         tasks.spawn(async move { complain("node controller", controller.run().await) });
-        Ok(Self { store, runtime, endpoint, stop_requested, stop_server: Some(stop_server), server: Some(server), tasks })
+        Ok(Self {
+            store,
+            runtime,
+            endpoint,
+            stop_requested,
+            stop_server: Some(stop_server),
+            server: Some(server),
+            tasks,
+        })
     }
 
     /// Where the API is.
@@ -134,18 +156,34 @@ impl Node {
 
     /// Whether a Pod is gone: from the store, and with all its containers from the runtime.
     pub(crate) async fn is_gone(&self, namespace: &str, name: &str) -> bool {
-        let ready = PodSandboxFilter { state: Some(PodSandboxState::Ready), ..PodSandboxFilter::default() };
+        let ready = PodSandboxFilter {
+            state: Some(PodSandboxState::Ready),
+            ..PodSandboxFilter::default()
+        };
         let sandboxes = self.runtime.list_pod_sandbox(&ready).await.unwrap_or_default();
-        let runs = sandboxes.iter().any(|sandbox| sandbox.metadata.namespace == namespace && sandbox.metadata.name == name);
+        let runs = sandboxes
+            .iter()
+            .any(|sandbox| sandbox.metadata.namespace == namespace && sandbox.metadata.name == name);
         !runs && self.store.api::<Pod>().get(namespace, name).is_err()
     }
 
     /// Kills the Pods that are left and ends the node. (As a machine that is switched off: with no grace,
     /// the kubelet's default for `shutdownGracePeriod`.)
     pub(crate) async fn shutdown(mut self) {
-        let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-        for pod in self.store.api::<Pod>().list(None, &Selectors::default()).unwrap_or_default() {
-            let (namespace, name) = (pod.metadata.namespace.unwrap_or_default(), pod.metadata.name.unwrap_or_default());
+        let now = DeleteOptions {
+            grace_period_seconds: Some(0),
+            ..DeleteOptions::default()
+        };
+        for pod in self
+            .store
+            .api::<Pod>()
+            .list(None, &Selectors::default())
+            .unwrap_or_default()
+        {
+            let (namespace, name) = (
+                pod.metadata.namespace.unwrap_or_default(),
+                pod.metadata.name.unwrap_or_default(),
+            );
             // It may be gone by now.
             let _ = self.store.api::<Pod>().delete(&namespace, &name, &now);
         }
@@ -170,7 +208,11 @@ fn boot(config: &NodeConfig, clock: Arc<dyn Clock>, endpoint: Endpoint, hosts: S
         let endpoint = endpoint.clone();
         async move { crate::programs::run(&name, task, endpoint).await }.boxed()
     });
-    let resolv_conf: String = config.nameservers.iter().map(|server| format!("nameserver {server}\n")).collect();
+    let resolv_conf: String = config
+        .nameservers
+        .iter()
+        .map(|server| format!("nameserver {server}\n"))
+        .collect();
     Ok(VirtualRuntime::new(VirtualConfig {
         clock,
         seed: random()?,
@@ -205,7 +247,9 @@ fn kubelet_config(config: &NodeConfig, addresses: &[Ipv4Addr], node_hosts: Strin
 
 fn random() -> Result<u64> {
     let mut bytes = [0; 8];
-    SysRng.try_fill_bytes(&mut bytes).context("the system has no random numbers")?;
+    SysRng
+        .try_fill_bytes(&mut bytes)
+        .context("the system has no random numbers")?;
     Ok(u64::from_ne_bytes(bytes))
 }
 

@@ -48,7 +48,8 @@ pub(crate) async fn run(context: &Context, args: &TestArgs) -> Result<i32> {
         let (report, edits) = result.with_context(|| file.display().to_string())?;
         context.printer.line(report.text().trim_end()).await?;
         if args.update && !edits.is_empty() {
-            std::fs::write(file, run::apply(&text, edits)).with_context(|| format!("cannot write {}", file.display()))?;
+            std::fs::write(file, run::apply(&text, edits))
+                .with_context(|| format!("cannot write {}", file.display()))?;
         }
         reports.push(report);
     }
@@ -59,7 +60,10 @@ pub(crate) async fn run(context: &Context, args: &TestArgs) -> Result<i32> {
     // A document in which nothing could be run shows nothing.
     let nothing = reports.iter().all(|report| report.cases.is_empty());
     if nothing {
-        context.printer.talk("error: there is no manifest and no command in these documents").await?;
+        context
+            .printer
+            .talk("error: there is no manifest and no command in these documents")
+            .await?;
     }
     let failed = reports.iter().any(|report| report.failed() > 0);
     Ok(i32::from(failed || nothing))

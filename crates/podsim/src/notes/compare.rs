@@ -74,7 +74,9 @@ fn segments(line: &str) -> Vec<Segment> {
     let mut out = Vec::new();
     let mut done = 0;
     let text = |part: &str| Segment::Text(collapse(part));
-    let Some(variables) = VARIABLES.as_ref() else { return vec![text(line)] };
+    let Some(variables) = VARIABLES.as_ref() else {
+        return vec![text(line)];
+    };
     for captures in variables.captures_iter(line) {
         for (class, range) in groups(&captures) {
             let value = &line[range.clone()];
@@ -99,8 +101,10 @@ fn segments(line: &str) -> Vec<Segment> {
 
 /// The groups of a match, in the order of the line.
 fn groups(captures: &Captures<'_>) -> Vec<(Class, std::ops::Range<usize>)> {
-    let mut found: Vec<_> =
-        GROUPS.iter().filter_map(|(name, class)| captures.name(name).map(|m| (*class, m.range()))).collect();
+    let mut found: Vec<_> = GROUPS
+        .iter()
+        .filter_map(|(name, class)| captures.name(name).map(|m| (*class, m.range())))
+        .collect();
     found.sort_by_key(|(_, range)| range.start);
     found
 }
@@ -136,7 +140,8 @@ impl Bindings {
     /// Values of this manifest are no variables from now on.
     pub(crate) fn add_manifest(&mut self, text: &str) {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '_')));
-        self.literals.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        self.literals
+            .extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
     }
 
     /// The text of a command with the document's values replaced by those of this run.
@@ -144,9 +149,17 @@ impl Bindings {
         let mut out = String::new();
         let mut word = String::new();
         let flush = |word: &mut String, out: &mut String| {
-            let bound = [Class::Id, Class::Uid, Class::Pid, Class::Row, Class::Ip, Class::Inode, Class::Mac]
-                .iter()
-                .find_map(|class| self.forward.get(&(*class, word.clone())));
+            let bound = [
+                Class::Id,
+                Class::Uid,
+                Class::Pid,
+                Class::Row,
+                Class::Ip,
+                Class::Inode,
+                Class::Mac,
+            ]
+            .iter()
+            .find_map(|class| self.forward.get(&(*class, word.clone())));
             out.push_str(bound.unwrap_or(word));
             word.clear();
         };
@@ -174,7 +187,16 @@ impl Bindings {
         if class == Class::Measure {
             return Ok(());
         }
-        let key = |value: &str| (class, if class == Class::Mac { value.to_lowercase() } else { value.to_owned() });
+        let key = |value: &str| {
+            (
+                class,
+                if class == Class::Mac {
+                    value.to_lowercase()
+                } else {
+                    value.to_owned()
+                },
+            )
+        };
         if self.literals.contains(expected) || self.literals.contains(actual) {
             return if expected == actual {
                 Ok(())
@@ -190,7 +212,9 @@ impl Bindings {
             }
             (Some(bound), Some(_)) if bound.eq_ignore_ascii_case(actual) => Ok(()),
             (Some(bound), _) => Err(format!("{expected} was {bound} before, and is {actual} here")),
-            (None, Some(other)) => Err(format!("{expected} and {other} are different in the document, and both {actual} here")),
+            (None, Some(other)) => Err(format!(
+                "{expected} and {other} are different in the document, and both {actual} here"
+            )),
         }
     }
 
@@ -221,33 +245,31 @@ pub(crate) struct Mismatch {
     pub(crate) why: String,
 }
 
-/// How much of the expected lines was matched, and what was learned.
-#[derive(Clone, Debug)]
-pub(crate) struct Match {
-    pub(crate) bindings: Bindings,
-    /// Lines at the end that are comments of the author (`# …` in a session of `$ `), not output.
-    pub(crate) comments: usize,
-}
-
-/// Compares lines. A line `...` in the document matches any lines, also none.
+/// Compares lines, and gives what was learned. A line `...` in the document matches any lines, also none.
 ///
 /// # Errors
 ///
 /// The first line that does not fit.
-pub(crate) fn compare(expected: &[String], actual: &[String], bindings: &Bindings) -> Result<Match, Mismatch> {
+pub(crate) fn compare(expected: &[String], actual: &[String], bindings: &Bindings) -> Result<Bindings, Mismatch> {
     let bindings = &bindings.without_rows();
     let whole = run(expected, actual, 0, 0, bindings.clone());
-    let Err(mismatch) = whole else { return whole.map(|bindings| Match { bindings, comments: 0 }) };
+    let Err(mismatch) = whole else { return whole };
     // A shell takes `# …` for a comment, and authors write them below the output.
     let comments = expected.iter().rev().take_while(|line| line.starts_with("# ")).count();
     let output = &expected[..expected.len() - comments];
     if comments > 0 && mismatch.expected >= output.len() {
-        return run(output, actual, 0, 0, bindings.clone()).map(|bindings| Match { bindings, comments });
+        return run(output, actual, 0, 0, bindings.clone());
     }
     Err(mismatch)
 }
 
-fn run(expected: &[String], actual: &[String], e: usize, a: usize, mut bindings: Bindings) -> Result<Bindings, Mismatch> {
+fn run(
+    expected: &[String],
+    actual: &[String],
+    e: usize,
+    a: usize,
+    mut bindings: Bindings,
+) -> Result<Bindings, Mismatch> {
     let (mut e, mut a) = (e, a);
     loop {
         match (expected.get(e), actual.get(a)) {
@@ -260,13 +282,27 @@ fn run(expected: &[String], actual: &[String], e: usize, a: usize, mut bindings:
                         Err(mismatch) => first = first.or(Some(mismatch)),
                     }
                 }
-                return Err(first.unwrap_or(Mismatch { expected: e, actual: a, why: String::new() }));
+                return Err(first.unwrap_or(Mismatch {
+                    expected: e,
+                    actual: a,
+                    why: String::new(),
+                }));
             }
             (Some(x), Some(y)) => {
-                bindings.match_line(x, y).map_err(|why| Mismatch { expected: e, actual: a, why })?;
+                bindings.match_line(x, y).map_err(|why| Mismatch {
+                    expected: e,
+                    actual: a,
+                    why,
+                })?;
                 (e, a) = (e + 1, a + 1);
             }
-            _ => return Err(Mismatch { expected: e, actual: a, why: String::new() }),
+            _ => {
+                return Err(Mismatch {
+                    expected: e,
+                    actual: a,
+                    why: String::new(),
+                });
+            }
         }
     }
 }
@@ -280,18 +316,35 @@ mod tests {
     }
 
     fn check(expected: &str, actual: &str) -> Result<(), String> {
-        compare(&lines(expected), &lines(actual), &Bindings::default()).map(|_| ()).map_err(|m| m.why)
+        compare(&lines(expected), &lines(actual), &Bindings::default())
+            .map(|_| ())
+            .map_err(|m| m.why)
     }
 
     #[test]
     fn what_differs_from_run_to_run_fits() {
         for (expected, actual) in [
-            ("PID   USER     TIME  COMMAND\n    1 root      0:00 sh\n    6 root      0:00 ps", "PID   USER     TIME  COMMAND\n    1 root      0:00 sh\n   12 root      0:00 ps"),
-            ("lrwxrwxrwx 1 root root 0 Jun 17 14:43 pid -> 'pid:[4026532723]'", "lrwxrwxrwx 1 root root 0 Nov  2 09:00 pid -> 'pid:[4026532201]'"),
+            (
+                "PID   USER     TIME  COMMAND\n    1 root      0:00 sh\n    6 root      0:00 ps",
+                "PID   USER     TIME  COMMAND\n    1 root      0:00 sh\n   12 root      0:00 ps",
+            ),
+            (
+                "lrwxrwxrwx 1 root root 0 Jun 17 14:43 pid -> 'pid:[4026532723]'",
+                "lrwxrwxrwx 1 root root 0 Nov  2 09:00 pid -> 'pid:[4026532201]'",
+            ),
             ("172.172.1.41\tmy-first-test", "10.244.0.2\tmy-first-test"),
-            ("          RX bytes:868 (868.0 B)  TX bytes:43824 (42.7 KiB)", "          RX bytes:0 (0.0 B)  TX bytes:1 (1.0 B)"),
-            ("ca8b6e6a1796        1c35c4412082  \"sh\"  About a minute ago   Up About a minute", "0123456789ab   ba9876543210   \"sh\"   2 seconds ago   Up 2 seconds"),
-            ("k8s_web_a_default_94884606-ea15-4038-9fa0-0e3b11ca4f31_0", "k8s_web_a_default_f5eff903-1eb2-453f-b1ec-d1fdc9c07ad8_0"),
+            (
+                "          RX bytes:868 (868.0 B)  TX bytes:43824 (42.7 KiB)",
+                "          RX bytes:0 (0.0 B)  TX bytes:1 (1.0 B)",
+            ),
+            (
+                "ca8b6e6a1796        1c35c4412082  \"sh\"  About a minute ago   Up About a minute",
+                "0123456789ab   ba9876543210   \"sh\"   2 seconds ago   Up 2 seconds",
+            ),
+            (
+                "k8s_web_a_default_94884606-ea15-4038-9fa0-0e3b11ca4f31_0",
+                "k8s_web_a_default_f5eff903-1eb2-453f-b1ec-d1fdc9c07ad8_0",
+            ),
             ("            \"Pid\": 1561218,", "            \"Pid\": 7,"),
             ("a\n...\nz", "a\nb\nc\nz"),
             ("a\n...", "a"),
@@ -341,11 +394,14 @@ mod tests {
     #[test]
     fn commands_speak_of_what_was_bound() {
         let step = |text: &str, actual: &str, bindings: &Bindings| {
-            compare(&lines(text), &lines(actual), bindings).expect("a match").bindings
+            compare(&lines(text), &lines(actual), bindings).expect("a match")
         };
         let bindings = step("ca8b6e6a1796        sh", "0123456789ab  sh", &Bindings::default());
         let bindings = step("            \"Pid\": 1561218,", "            \"Pid\": 31,", &bindings);
-        assert_eq!(bindings.substitute("docker inspect ca8b6e6a1796 | grep x"), "docker inspect 0123456789ab | grep x");
+        assert_eq!(
+            bindings.substitute("docker inspect ca8b6e6a1796 | grep x"),
+            "docker inspect 0123456789ab | grep x"
+        );
         assert_eq!(bindings.substitute("ls -l /proc/1561218/ns/"), "ls -l /proc/31/ns/");
     }
 }

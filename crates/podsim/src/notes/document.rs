@@ -59,7 +59,9 @@ static NESTED_PROMPT: LazyLock<Option<Regex>> =
 impl Document {
     /// Reads Markdown (or any text with fences).
     pub(crate) fn parse(text: &str) -> Self {
-        let mut document = Document { sections: vec![Section::default()] };
+        let mut document = Document {
+            sections: vec![Section::default()],
+        };
         let mut headings: Vec<(HeadingLevel, String)> = Vec::new();
         let mut heading: Option<String> = None;
         let mut fence: Option<(usize, String)> = None;
@@ -75,7 +77,10 @@ impl Document {
                         last.1 = title;
                     }
                     let headings = headings.iter().map(|(_, title)| title.clone()).collect();
-                    document.sections.push(Section { headings, fences: Vec::new() });
+                    document.sections.push(Section {
+                        headings,
+                        fences: Vec::new(),
+                    });
                 }
                 Event::Text(part) | Event::Code(part) if heading.is_some() => {
                     heading.get_or_insert_default().push_str(&part);
@@ -91,7 +96,10 @@ impl Document {
                 }
                 Event::End(TagEnd::CodeBlock) => {
                     if let (Some((line, content)), Some(section)) = (fence.take(), document.sections.last_mut()) {
-                        section.fences.push(Fence { line, content: classify(&content, line) });
+                        section.fences.push(Fence {
+                            line,
+                            content: classify(&content, line),
+                        });
                     }
                 }
                 _ => {}
@@ -104,7 +112,11 @@ impl Document {
 
 fn classify(content: &str, line: usize) -> Content {
     let looks_like_manifest = |l: &str| l.starts_with("apiVersion:") || l.starts_with("kind:");
-    if content.lines().find(|l| !l.trim().is_empty() && *l != "---").is_some_and(looks_like_manifest) {
+    if content
+        .lines()
+        .find(|l| !l.trim().is_empty() && *l != "---")
+        .is_some_and(looks_like_manifest)
+    {
         // In YAML a line of three dots ends a document; in notes it stands for what was left out.
         if content.lines().any(|l| l.trim() == "...") {
             return Content::Skipped("not a complete manifest: `...` stands for what was left out".to_owned());
@@ -112,7 +124,11 @@ fn classify(content: &str, line: usize) -> Content {
         return Content::Manifest(content.to_owned());
     }
     let steps = session(content, line);
-    if steps.is_empty() { Content::Skipped("no prompt, so no command".to_owned()) } else { Content::Session(steps) }
+    if steps.is_empty() {
+        Content::Skipped("no prompt, so no command".to_owned())
+    } else {
+        Content::Session(steps)
+    }
 }
 
 fn starts_with(pattern: &LazyLock<Option<Regex>>, line: &str) -> Option<usize> {
@@ -170,9 +186,10 @@ mod tests {
     fn only_session(text: &str) -> Vec<(String, String, Vec<String>)> {
         let document = Document::parse(text);
         match &document.sections[0].fences[0].content {
-            Content::Session(steps) => {
-                steps.iter().map(|s| (s.prompt.clone(), s.command.clone(), s.expected.clone())).collect()
-            }
+            Content::Session(steps) => steps
+                .iter()
+                .map(|s| (s.prompt.clone(), s.command.clone(), s.expected.clone()))
+                .collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -197,7 +214,8 @@ mod tests {
 
     #[test]
     fn shells_inside_a_session_have_prompts_of_their_own() {
-        let steps = only_session("```\n# k exec -ti x sh\n/ # ps au\nPID\n/ # exit\n# k exec y bash\nroot@y:/# ls\n```");
+        let steps =
+            only_session("```\n# k exec -ti x sh\n/ # ps au\nPID\n/ # exit\n# k exec y bash\nroot@y:/# ls\n```");
         let prompts: Vec<_> = steps.iter().map(|(prompt, ..)| prompt.as_str()).collect();
         assert_eq!(prompts, ["# ", "/ # ", "/ # ", "# ", "root@y:/# "]);
     }

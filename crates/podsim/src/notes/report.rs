@@ -44,7 +44,11 @@ impl Report {
         let mut section = None;
         for case in &self.cases {
             if section != Some(&case.section) {
-                let title = if case.section.is_empty() { "(before the first heading)" } else { &case.section };
+                let title = if case.section.is_empty() {
+                    "(before the first heading)"
+                } else {
+                    &case.section
+                };
                 let _ = writeln!(out, "  {title}");
                 section = Some(&case.section);
             }

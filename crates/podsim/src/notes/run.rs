@@ -27,8 +27,15 @@ pub(crate) struct Edit {
 /// Runs a document. The second result is what `--update` would change.
 pub(crate) async fn run(file: &Path, text: &str, node: &Node) -> Result<(Report, Vec<Edit>)> {
     let document = Document::parse(text);
-    let mut runner = Runner { node, terminal: None, edits: Vec::new() };
-    let mut report = Report { file: file.to_owned(), cases: Vec::new() };
+    let mut runner = Runner {
+        node,
+        terminal: None,
+        edits: Vec::new(),
+    };
+    let mut report = Report {
+        file: file.to_owned(),
+        cases: Vec::new(),
+    };
     for section in &document.sections {
         report.cases.extend(runner.section(section).await?);
     }
@@ -60,11 +67,20 @@ struct Runner<'a> {
 impl Runner<'_> {
     async fn section(&mut self, section: &Section) -> Result<Vec<Case>> {
         let title = section.headings.join(" › ");
-        let case = |line, name: String, outcome| Case { section: title.clone(), line, name, outcome };
+        let case = |line, name: String, outcome| Case {
+            section: title.clone(),
+            line,
+            name,
+            outcome,
+        };
         let mut cases = Vec::new();
         let mut bindings = Bindings::default();
         // A section with manifests of its own begins on a clean node.
-        if section.fences.iter().any(|fence| matches!(fence.content, Content::Manifest(_))) {
+        if section
+            .fences
+            .iter()
+            .any(|fence| matches!(fence.content, Content::Manifest(_)))
+        {
             self.clean().await?;
         }
         for fence in &section.fences {
@@ -91,7 +107,12 @@ impl Runner<'_> {
     async fn apply(&mut self, text: &str, line: usize) -> Result<(String, Outcome)> {
         let documents = match manifest::decode("manifest", text) {
             Ok(documents) => documents,
-            Err(errors) => return Ok(("manifest".to_owned(), Outcome::Failed(format!("(from line {line})\n{errors}")))),
+            Err(errors) => {
+                return Ok((
+                    "manifest".to_owned(),
+                    Outcome::Failed(format!("(from line {line})\n{errors}")),
+                ));
+            }
         };
         let mut names = Vec::new();
         for document in documents {
@@ -112,7 +133,10 @@ impl Runner<'_> {
     /// Deletes all Pods at once.
     async fn clean(&mut self) -> Result<()> {
         for pod in self.pods()? {
-            let (namespace, name) = (pod.metadata.namespace.unwrap_or_default(), pod.metadata.name.unwrap_or_default());
+            let (namespace, name) = (
+                pod.metadata.namespace.unwrap_or_default(),
+                pod.metadata.name.unwrap_or_default(),
+            );
             self.delete(&namespace, &name).await?;
         }
         Ok(())
@@ -123,12 +147,17 @@ impl Runner<'_> {
     }
 
     async fn delete(&self, namespace: &str, name: &str) -> Result<()> {
-        let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+        let now = DeleteOptions {
+            grace_period_seconds: Some(0),
+            ..DeleteOptions::default()
+        };
         if self.node.store.api::<Pod>().delete(namespace, name, &now).is_err() {
             return Ok(()); // it was not there
         }
         let gone = || self.node.is_gone(namespace, name);
-        wait_for(SETTLE, gone).await.with_context(|| format!("pod {namespace}/{name} could not be removed"))
+        wait_for(SETTLE, gone)
+            .await
+            .with_context(|| format!("pod {namespace}/{name} could not be removed"))
     }
 
     /// Waits until every Pod runs or cannot, and no program has anything left to do.
@@ -175,11 +204,17 @@ impl Runner<'_> {
                 nested = false;
             }
             if step.nested != nested {
-                let why = format!("there is no shell with the prompt {:?}: the command before did not open one", step.prompt);
+                let why = format!(
+                    "there is no shell with the prompt {:?}: the command before did not open one",
+                    step.prompt
+                );
                 outcomes.push((step.line, name, Outcome::Failed(why)));
                 continue;
             }
-            let next = steps.get(index + 1).filter(|next| next.nested).map(|next| next.prompt.clone());
+            let next = steps
+                .get(index + 1)
+                .filter(|next| next.nested)
+                .map(|next| next.prompt.clone());
             self.idle().await;
             let command = bindings.substitute(&step.command);
             let answer = match self.terminal().await?.run(&command, next.as_deref()).await {
@@ -218,17 +253,31 @@ impl Runner<'_> {
         loop {
             match compare(&expected, actual, bindings) {
                 Ok(found) => {
-                    *bindings = found.bindings;
+                    *bindings = found;
                     return (Outcome::Passed, taken);
                 }
                 Err(mismatch) => {
                     let next = later.get(taken).filter(|next| {
                         let line = format!("{}{}", next.prompt, next.command);
-                        mismatch.expected == expected.len() && actual.get(mismatch.actual).is_some_and(|a| a.trim_end() == line)
+                        mismatch.expected == expected.len()
+                            && actual.get(mismatch.actual).is_some_and(|a| a.trim_end() == line)
                     });
                     let Some(next) = next else {
-                        self.edits.push(Edit { line: step.line + 1, count: expected.len(), lines: actual.to_vec() });
-                        return (Outcome::Failed(diff(&expected, actual, &mismatch.why, mismatch.expected, mismatch.actual)), taken);
+                        self.edits.push(Edit {
+                            line: step.line + 1,
+                            count: expected.len(),
+                            lines: actual.to_vec(),
+                        });
+                        return (
+                            Outcome::Failed(diff(
+                                &expected,
+                                actual,
+                                &mismatch.why,
+                                mismatch.expected,
+                                mismatch.actual,
+                            )),
+                            taken,
+                        );
                     };
                     expected.push(format!("{}{}", next.prompt, next.command));
                     expected.extend(next.expected.iter().cloned());
@@ -260,10 +309,22 @@ fn diff(expected: &[String], actual: &[String], why: &str, at_expected: usize, a
 /// Whether a Pod runs, has ended, or says why it cannot.
 fn is_settled(pod: &Pod) -> bool {
     let Some(status) = &pod.status else { return false };
-    let has = |kind: &str| status.conditions.iter().flatten().any(|c| c.type_ == kind && c.status == "True");
+    let has = |kind: &str| {
+        status
+            .conditions
+            .iter()
+            .flatten()
+            .any(|c| c.type_ == kind && c.status == "True")
+    };
     let stuck = || {
-        let waiting = status.container_statuses.iter().flatten().filter_map(|c| c.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
-        waiting.into_iter().any(|reason| !matches!(reason, "ContainerCreating" | "PodInitializing"))
+        let waiting = status
+            .container_statuses
+            .iter()
+            .flatten()
+            .filter_map(|c| c.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
+        waiting
+            .into_iter()
+            .any(|reason| !matches!(reason, "ContainerCreating" | "PodInitializing"))
     };
     has("Ready") || matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) || stuck()
 }
@@ -283,8 +344,15 @@ mod tests {
 
     #[test]
     fn outputs_are_replaced_from_the_end() {
-        let edit = |line, count, text: &str| Edit { line, count, lines: text.lines().map(str::to_owned).collect() };
+        let edit = |line, count, text: &str| Edit {
+            line,
+            count,
+            lines: text.lines().map(str::to_owned).collect(),
+        };
         let text = "$ a\nold\n$ b\nold 1\nold 2\nend\n";
-        assert_eq!(apply(text, vec![edit(2, 1, "new\nlines"), edit(4, 2, "")]), "$ a\nnew\nlines\n$ b\nend\n");
+        assert_eq!(
+            apply(text, vec![edit(2, 1, "new\nlines"), edit(4, 2, "")]),
+            "$ a\nnew\nlines\n$ b\nend\n"
+        );
     }
 }

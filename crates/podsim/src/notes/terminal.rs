@@ -50,7 +50,11 @@ impl Terminal {
                 }
             }
         });
-        let mut terminal = Self { stdin, output, buffer: Vec::new() };
+        let mut terminal = Self {
+            stdin,
+            output,
+            buffer: Vec::new(),
+        };
         terminal.until_prompt(None).await?;
         Ok(terminal)
     }
@@ -58,9 +62,15 @@ impl Terminal {
     /// Types a command and waits for the next prompt: the shell's own, or `expected`, that of a shell inside it.
     pub(crate) async fn run(&mut self, command: &str, expected: Option<&str>) -> Result<Answer> {
         self.buffer.clear();
-        self.stdin.write_all(format!("{command}\r").as_bytes()).await.context("the shell has ended")?;
+        self.stdin
+            .write_all(format!("{command}\r").as_bytes())
+            .await
+            .context("the shell has ended")?;
         let (text, prompt) = self.until_prompt(expected).await?;
-        let mut lines: Vec<String> = without_echo(&text, command).lines().map(|line| line.trim_end_matches('\r').to_owned()).collect();
+        let mut lines: Vec<String> = without_echo(&text, command)
+            .lines()
+            .map(|line| line.trim_end_matches('\r').to_owned())
+            .collect();
         while lines.last().is_some_and(String::is_empty) {
             lines.pop();
         }
@@ -106,7 +116,11 @@ impl Terminal {
             Ok(result) => result,
             Err(_) => {
                 let text = plain(&self.buffer);
-                bail!("no prompt came back within {} s; the last output: {:?}", LIMIT.as_secs(), last(&text))
+                bail!(
+                    "no prompt came back within {} s; the last output: {:?}",
+                    LIMIT.as_secs(),
+                    last(&text)
+                )
             }
         }
     }

@@ -101,9 +101,7 @@ fn plain_or_quoted(text: &str) -> String {
     } else if text.chars().any(|c| c.is_control()) {
         // JSON's escapes are a part of YAML's.
         Value::from(text).to_string()
-    } else if text.contains('\'') && !text.contains(['"', '\\']) {
-        format!("\"{text}\"")
-    } else if looks_like_another_type(text) {
+    } else if (text.contains('\'') && !text.contains(['"', '\\'])) || looks_like_another_type(text) {
         format!("\"{text}\"")
     } else {
         format!("'{}'", text.replace('\'', "''"))

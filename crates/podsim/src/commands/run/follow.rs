@@ -243,10 +243,7 @@ fn container_path(pod: &Value, name: &str) -> Option<String> {
 }
 
 fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
-    object.pointer(&format!(
-        "/{}",
-        path.replace('.', "/").replace('[', "/").replace(']', "")
-    ))
+    object.pointer(&format!("/{}", path.replace(['.', '['], "/").replace(']', "")))
 }
 
 /// Containers that have been started, by index, name and id, also their last runs.

@@ -48,7 +48,7 @@ fn is_noise(annotation: &str) -> bool {
     annotation == "kubectl.kubernetes.io/last-applied-configuration"
 }
 
-fn text<'a>(value: &'a Value) -> &'a str {
+fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
