@@ -1,5 +1,6 @@
 //! The tests of podsim as a whole: one program, a module a topic.
 
+mod cli;
 mod conformance;
 mod layers;
 mod notes;

@@ -3,7 +3,7 @@
 //! A process cannot be split in two once it has threads, so podsim starts itself again with the same arguments. The child reads the
 //! files, starts the node, creates the Pods, and tells the parent with one line on its stdout what came of it.
 
-use super::{RunArgs, create, read};
+use super::{RunArgs, create, read, wait_all};
 use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
@@ -29,6 +29,9 @@ pub(super) async fn spawn(context: &Context, args: &RunArgs) -> Result<i32> {
         .arg(format!("--namespace={}", context.namespace));
     if let Some(file) = &args.node_config {
         command.arg("--node-config").arg(file);
+    }
+    if args.wait {
+        command.arg("--background-wait");
     }
     command.arg("--").args(&args.files);
     let from_input = args.files.iter().any(|file| file == "-");
@@ -108,8 +111,16 @@ async fn start(context: &Context, args: &RunArgs) -> Result<(LocalNode, Vec<Stri
         target: Target::Known(node.endpoint().clone()),
         ..context.clone()
     };
-    match create(&context, &context.client()?, &sources).await {
-        Ok(pods) => Ok((node, pods.into_iter().map(|pod| pod.name).collect())),
+    let created = async {
+        let client = context.client()?;
+        let pods = create(&context, &client, &sources).await?;
+        if args.background_wait {
+            wait_all(&context, &client, &sources, &pods).await?;
+        }
+        Ok(pods.into_iter().map(|pod| pod.name).collect())
+    };
+    match created.await {
+        Ok(pods) => Ok((node, pods)),
         Err(error) => {
             node.shutdown().await;
             Err(error)

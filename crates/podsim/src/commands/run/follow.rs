@@ -80,14 +80,20 @@ impl<'a> Follower<'a> {
     pub(crate) async fn run(&self) -> Result<i32> {
         let (started, containers) = mpsc::unbounded_channel();
         // The logs go on until all of them have ended, which is after the Pod has.
-        let (end, logs) = tokio::join!(self.watch(started), self.logs(containers));
+        let (end, logs) = tokio::join!(self.watch(started, false), self.logs(containers));
         let code = end?;
         logs?;
         Ok(code)
     }
 
-    /// Watches the Pod; tells of each container that starts.
-    async fn watch(&self, started: mpsc::UnboundedSender<(String, String, usize)>) -> Result<i32> {
+    /// Waits until all containers of the Pod run, or have run.
+    pub(crate) async fn until_running(&self) -> Result<()> {
+        let (started, _containers) = mpsc::unbounded_channel();
+        self.watch(started, true).await.map(drop)
+    }
+
+    /// Watches the Pod to its end, or until it runs; tells of each container that starts.
+    async fn watch(&self, started: mpsc::UnboundedSender<(String, String, usize)>, until_running: bool) -> Result<i32> {
         let mut seen = BTreeSet::new();
         let mut version = self.pod.version.clone();
         loop {
@@ -119,6 +125,9 @@ impl<'a> Follower<'a> {
                         // The other side only goes away with this one.
                         let _ = started.send((name.to_owned(), id.to_owned(), index));
                     }
+                }
+                if until_running && runs(pod) {
+                    return Ok(0);
                 }
                 let deleted = pod["metadata"]["deletionTimestamp"].is_string();
                 match (event["type"].as_str(), pod["status"]["phase"].as_str()) {
@@ -272,6 +281,17 @@ fn started_containers(pod: &Value) -> Vec<(usize, &str, &str)> {
         );
     }
     started
+}
+
+/// Whether every container (init containers come before) runs or has run.
+fn runs(pod: &Value) -> bool {
+    let wanted = pod["spec"]["containers"].as_array().map_or(0, Vec::len);
+    let statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+    let started = statuses.filter(|status| {
+        let state = &status["state"];
+        state["running"].is_object() || (state["terminated"].is_object() && problem(pod).is_none())
+    });
+    started.count() == wanted
 }
 
 /// What keeps the Pod from ever running.

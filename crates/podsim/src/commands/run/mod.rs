@@ -33,6 +33,9 @@ pub(crate) struct RunArgs {
     /// Leave the node running in the background
     #[arg(short, long)]
     detach: bool,
+    /// With -d: return when every container runs, not before
+    #[arg(long, requires = "detach")]
+    wait: bool,
     /// The node's name, addresses, interfaces and Pod range
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
@@ -40,8 +43,11 @@ pub(crate) struct RunArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// The background process itself: it tells its parent what came of it.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with = "detach")]
     background: bool,
+    /// `--wait` for it.
+    #[arg(long, hide = true)]
+    background_wait: bool,
 }
 
 /// A manifest and the file that it is from.
@@ -63,10 +69,10 @@ pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
         }
         let client = context.client()?;
         let pods = create(context, &client, &sources).await?;
-        return if args.detach {
-            Ok(0)
-        } else {
-            follow_all(context, &client, &sources, pods).await
+        return match (args.detach, args.wait) {
+            (false, _) => follow_all(context, &client, &sources, pods).await,
+            (true, true) => wait_all(context, &client, &sources, &pods).await.map(|()| 0),
+            (true, false) => Ok(0),
         };
     }
     if args.detach {
@@ -233,6 +239,16 @@ async fn follow_all(context: &Context, client: &Client, sources: &[Source], pods
         }
     }
     Ok(code)
+}
+
+/// Waits until every container of the Pods runs (or has run).
+async fn wait_all(context: &Context, client: &Client, sources: &[Source], pods: &[Identity]) -> Result<()> {
+    for (index, pod) in pods.iter().enumerate() {
+        Follower::new(context, client, sources.get(pod.source), pod, true, index)
+            .until_running()
+            .await?;
+    }
+    Ok(())
 }
 
 async fn delete(client: &Client, pods: &[Identity], grace: Option<i64>) -> Result<()> {
