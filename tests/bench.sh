@@ -7,10 +7,11 @@ XDG_RUNTIME_DIR=$(mktemp -d)
 export XDG_RUNTIME_DIR
 trap '"$podsim" node stop >/dev/null 2>&1 || true; rm -rf "$XDG_RUNTIME_DIR"' EXIT
 
-start="'$podsim' run -d examples/web.yaml && '$podsim' wait --for=condition=Ready pod/web"
+start="$podsim run -d --wait examples/web.yaml"
 echo "== from the start of podsim to both containers of a Pod running (goal: 100 ms)"
-hyperfine --warmup 3 --runs 20 --conclude "$podsim node stop; sleep 0.2" "$start" || true
+hyperfine --warmup 3 --runs 20 -N --ignore-failure --prepare "$podsim node stop" "$start"
+"$podsim" node stop
 
 echo "== podsim exec … true (goal: 30 ms), beside podsim doing nothing"
-sh -c "$start"
+$start
 hyperfine --warmup 5 --runs 50 -N "$podsim exec web -c shell -- true" "$podsim --version"
