@@ -5,25 +5,52 @@
 
 pub mod busybox;
 pub mod cat;
+pub mod chmod;
+pub mod cp;
+pub mod cut;
+pub mod date;
+pub mod df;
 pub mod echo;
 pub mod env;
+pub mod expr;
+pub mod find;
 pub mod grep;
+pub mod head;
 pub mod hostname;
 pub mod id;
 pub mod ifconfig;
 pub mod ip;
 pub mod kill;
 pub mod ls;
+pub mod mkdir;
 pub mod mount;
 pub mod nc;
 pub mod netstat;
 pub mod nsenter;
 pub mod nslookup;
+pub mod paths;
 pub mod ps;
+pub mod rm;
 pub mod route;
+pub mod run;
+pub mod sed;
+pub mod seq;
 pub mod sleep;
+pub mod sort;
+pub mod stat;
+pub mod sums;
+pub mod tail;
+pub mod tar;
+pub mod tee;
+pub mod terminal;
+pub mod tr;
 pub mod true_false;
+pub mod uniq;
+pub mod via_shell;
+pub mod wc;
 pub mod wget;
+pub mod which;
+pub mod xargs;
 
 /// A tool.
 pub struct Applet {
@@ -50,9 +77,82 @@ const SHELL_USAGE: &str = "[-il] [-|+Cabefmnuvx] [-|+o OPT]... [-c 'SCRIPT' [ARG
 
 /// Every applet, sorted by name.
 pub static APPLETS: &[Applet] = &[
+    applet(
+        "[",
+        via_shell::bracket,
+        "EXPRESSION ]",
+        "Check file types, compare values etc. Return a 0/1 exit code depending on logical value of EXPRESSION",
+    ),
     applet("arch", hostname::uname, "", "Print system architecture"),
     applet("ash", crate::shell::main, SHELL_USAGE, "Unix shell interpreter"),
+    applet(
+        "basename",
+        paths::basename,
+        "FILE [SUFFIX] | -a FILE... | -s SUFFIX FILE...",
+        "Strip directory path and SUFFIX from FILE",
+    ),
     applet("cat", cat::main, "[-nbvteA] [FILE]...", "Print FILEs to stdout"),
+    applet(
+        "chgrp",
+        chmod::chown,
+        "[-RhLHPcvf] GROUP FILE...",
+        "Change the group membership of FILEs to GROUP",
+    ),
+    applet(
+        "chmod",
+        chmod::chmod,
+        "[-Rcvf] MODE[,MODE]... FILE...",
+        "MODE is octal number (bit pattern sstrwxrwxrwx) or [ugoa]{+|-|=}[rwxXst]",
+    ),
+    applet(
+        "chown",
+        chmod::chown,
+        "[-RhLHPcvf] USER[:[GRP]] FILE...",
+        "Change the owner and/or group of FILEs to USER and/or GRP",
+    ),
+    applet(
+        "chroot",
+        run::chroot,
+        "NEWROOT [PROG ARGS]",
+        "Run PROG with root directory set to NEWROOT",
+    ),
+    applet("clear", terminal::clear, "", "Clear screen"),
+    applet(
+        "cp",
+        cp::cp,
+        "[-arPLHpfinlsTu] SOURCE DEST\nor: cp [-arPLHpfinlsu] SOURCE... { -t DIRECTORY | DIRECTORY }",
+        "Copy SOURCEs to DEST",
+    ),
+    applet(
+        "cut",
+        cut::main,
+        "[OPTIONS] [FILE]...",
+        "Print selected fields from FILEs to stdout\n\n\t-b LIST\tOutput only bytes from LIST\n\t-c LIST\tOutput only characters from LIST\n\t-d SEP\tField delimiter for input (default TAB)\n\t-O SEP\tField delimiter for output (default = -d)\n\t-f LIST\tPrint only these fields\n\t-s\tOutput only lines containing delimiter",
+    ),
+    applet(
+        "date",
+        date::main,
+        "[-uR] [-I[SPEC]] [-d TIME] [-r FILE] [+FMT]",
+        "Display time (using +FMT)",
+    ),
+    applet(
+        "df",
+        df::df,
+        "[-PkmhTai] [-B SIZE] [-t TYPE] [FILESYSTEM]...",
+        "Print filesystem usage statistics",
+    ),
+    applet(
+        "dirname",
+        paths::dirname,
+        "FILENAME",
+        "Strip non-directory suffix from FILENAME",
+    ),
+    applet(
+        "du",
+        df::du,
+        "[-aHLdclsxhmk] [FILE]...",
+        "Summarize disk space used for FILEs (or directories)",
+    ),
     applet("echo", echo::main, "[-neE] [ARG]...", "Print ARGs to stdout"),
     applet("egrep", grep::main, "PATTERN [FILE]...", "grep -E"),
     applet(
@@ -61,8 +161,16 @@ pub static APPLETS: &[Applet] = &[
         "[-i0] [-u NAME]... [-] [NAME=VALUE]... [PROG ARGS]",
         "Print current environment or run PROG after setting up environment",
     ),
+    applet("expr", expr::main, "EXPRESSION", "Print the value of EXPRESSION"),
     applet("false", true_false::false_main, "", "Return an exit code of FALSE (1)"),
     applet("fgrep", grep::main, "PATTERN [FILE]...", "grep -F"),
+    applet(
+        "find",
+        find::main,
+        "[-HL] [PATH]... [OPTIONS] [ACTIONS]",
+        "Search for files and perform actions on them.\nFirst failed action stops processing of current file.\nDefaults: PATH is current directory, action is '-print'",
+    ),
+    applet("free", df::free, "[-bkmgh]", "Display free and used memory"),
     applet(
         "grep",
         grep::main,
@@ -70,6 +178,12 @@ pub static APPLETS: &[Applet] = &[
         "Search for PATTERN in FILEs (or stdin)",
     ),
     applet("groups", id::groups, "[USER]", "Print the groups USER is in"),
+    applet(
+        "head",
+        head::main,
+        "[OPTIONS] [FILE]...",
+        "Print first 10 lines of FILEs (or stdin).\nWith more than one FILE, precede each with a filename header.\n\n\t-n N[bkm]\tPrint first N lines\n\t-n -N[bkm]\tPrint all except N last lines\n\t-c [-]N[bkm]\tPrint first N bytes\n\t-q\t\tNever print headers\n\t-v\t\tAlways print headers",
+    ),
     applet(
         "hostname",
         hostname::main,
@@ -107,10 +221,41 @@ pub static APPLETS: &[Applet] = &[
         "Send a signal (default: TERM) to given processes",
     ),
     applet(
+        "ln",
+        chmod::ln,
+        "[-sfnT] TARGET... LINK_FILE|LINK_DIR",
+        "Create a link LINK_FILE or LINK_DIR/TARGET to the specified TARGET(s)",
+    ),
+    applet(
         "ls",
         ls::main,
         "[-1AaCxdLHRFplinshrSXvctu] [-w WIDTH] [FILE]...",
         "List directory contents",
+    ),
+    applet(
+        "md5sum",
+        sums::main,
+        "[-c[s]] [FILE]...",
+        "Print or check MD5 checksums",
+    ),
+    applet(
+        "mkdir",
+        mkdir::mkdir,
+        "[-m MODE] [-p] DIRECTORY...",
+        "Create DIRECTORY\n\n\t-m MODE\tMode\n\t-p\tNo error if exists; make parent directories as needed",
+    ),
+    applet("mkfifo", mkdir::mkfifo, "[-m MODE] NAME", "Create named pipe"),
+    applet(
+        "mknod",
+        mkdir::mknod,
+        "[-m MODE] NAME TYPE [MAJOR MINOR]",
+        "Create a special file (block, character, or pipe)",
+    ),
+    applet(
+        "mktemp",
+        mkdir::mktemp,
+        "[-dtqu] [-p DIR] [TEMPLATE]",
+        "Create a temporary file with name based on TEMPLATE and print its name",
     ),
     applet(
         "mount",
@@ -125,6 +270,12 @@ pub static APPLETS: &[Applet] = &[
         "Check if DIR is a mountpoint",
     ),
     applet(
+        "mv",
+        cp::mv,
+        "[-finT] SOURCE DEST\nor: mv [-fin] SOURCE... { -t DIRECTORY | DIRECTORY }",
+        "Rename SOURCE to DEST, or move SOURCEs to DIRECTORY",
+    ),
+    applet(
         "nc",
         nc::main,
         "[-lnuvzk] [-w SEC] [-q SEC] [-p PORT] [-s ADDR] [HOST] [PORT] [-e PROG ARGS]",
@@ -136,6 +287,19 @@ pub static APPLETS: &[Applet] = &[
         "[-ral] [-tuwx] [-enWp]",
         "Display networking information",
     ),
+    applet(
+        "nice",
+        run::nice,
+        "[-n ADJUST] [PROG ARGS]",
+        "Change scheduling priority, run PROG",
+    ),
+    applet(
+        "nohup",
+        run::nohup,
+        "PROG ARGS",
+        "Run PROG immune to hangups, with output to a non-tty",
+    ),
+    applet("nproc", terminal::nproc, "", "Print number of available CPUs"),
     applet(
         "nsenter",
         nsenter::nsenter,
@@ -172,21 +336,162 @@ pub static APPLETS: &[Applet] = &[
         "[VARIABLE]...",
         "Print environment VARIABLEs",
     ),
+    applet(
+        "printf",
+        via_shell::printf,
+        "FORMAT [ARG]...",
+        "Format and print ARG(s) according to FORMAT (a-la C printf)",
+    ),
     applet("ps", ps::main, "[-o COL1,COL2=HEADER]", "Show list of processes"),
+    applet(
+        "pwd",
+        via_shell::pwd,
+        "",
+        "Print the full filename of the current working directory",
+    ),
+    applet(
+        "readlink",
+        paths::readlink,
+        "[-fnv] FILE",
+        "Display the value of a symlink",
+    ),
+    applet(
+        "realpath",
+        paths::realpath,
+        "FILE...",
+        "Print absolute pathnames of FILEs",
+    ),
+    applet("reset", terminal::reset, "", "Reset terminal"),
+    applet(
+        "rm",
+        rm::rm,
+        "[-irf] FILE...",
+        "Remove (unlink) FILEs\n\n\t-i\tAlways prompt before removing\n\t-f\tNever prompt\n\t-R,-r\tRecurse",
+    ),
+    applet(
+        "rmdir",
+        rm::rmdir,
+        "[-p] DIRECTORY...",
+        "Remove DIRECTORY if it is empty",
+    ),
     applet(
         "route",
         route::main,
         "[-ne] [-A inet[6]] [{add|del} [-net|-host] TARGET [netmask MASK] [gw GATEWAY] [metric N] [dev IFACE]]",
         "Show or edit kernel routing tables",
     ),
+    applet(
+        "sed",
+        sed::main,
+        "[-i[SFX]] [-nrE] [-f FILE]... [-e CMD]... [FILE]...\nor: sed [-i[SFX]] [-nrE] CMD [FILE]...",
+        "Stream editor",
+    ),
+    applet(
+        "seq",
+        seq::main,
+        "[-w] [-s SEP] [FIRST [INC]] LAST",
+        "Print numbers from FIRST to LAST, in steps of INC",
+    ),
+    applet("setsid", run::setsid, "[-c] PROG ARGS", "Run PROG in a new session"),
     applet("sh", crate::shell::main, SHELL_USAGE, "Unix shell interpreter"),
+    applet(
+        "sha1sum",
+        sums::main,
+        "[-c[s]] [FILE]...",
+        "Print or check SHA1 checksums",
+    ),
+    applet(
+        "sha256sum",
+        sums::main,
+        "[-c[s]] [FILE]...",
+        "Print or check SHA256 checksums",
+    ),
+    applet(
+        "sha512sum",
+        sums::main,
+        "[-c[s]] [FILE]...",
+        "Print or check SHA512 checksums",
+    ),
     applet(
         "sleep",
         sleep::main,
         "[N]...",
         "Pause for a time equal to the total of the args given, where each arg can\nhave an optional suffix of (s)econds, (m)inutes, (h)ours, or (d)ays",
     ),
+    applet(
+        "sort",
+        sort::main,
+        "[-nrugMcszbdfiokt] [-o FILE] [-k START[.OFS][OPTS][,END[.OFS][OPTS]] [-t CHAR] [FILE]...",
+        "Sort lines of text",
+    ),
+    applet(
+        "stat",
+        stat::main,
+        "[-ltfL] [-c FMT] FILE...",
+        "Display file (default) or filesystem status",
+    ),
+    applet(
+        "stty",
+        terminal::stty,
+        "[-ag] [SETTING]...",
+        "Without arguments, prints baud rate, line discipline, and deviations from stty sane",
+    ),
+    applet(
+        "sync",
+        terminal::sync,
+        "",
+        "Write all buffered blocks (in FILEs) to disk",
+    ),
+    applet(
+        "tail",
+        tail::main,
+        "[OPTIONS] [FILE]...",
+        "Print last 10 lines of FILEs (or stdin).\nWith more than one FILE, precede each with a filename header.\n\n\t-c [+]N[bkm]\tPrint last N bytes\n\t-n N[bkm]\tPrint last N lines\n\t-n +N[bkm]\tStart on Nth line and print the rest\n\t-q\t\tNever print headers\n\t-v\t\tAlways print headers\n\t-f\t\tPrint data as file grows\n\t-F\t\tSame as -f, but keep retrying\n\t-s SECONDS\tWait SECONDS between reads with -f",
+    ),
+    applet(
+        "tar",
+        tar::main,
+        "c|x|t [-hvmokO] [-f TARFILE] [-C DIR] [FILE]...",
+        "Create, extract, or list files from a tar file",
+    ),
+    applet(
+        "tee",
+        tee::main,
+        "[-ai] [FILE]...",
+        "Copy stdin to each FILE, and also to stdout",
+    ),
+    applet(
+        "test",
+        via_shell::test,
+        "EXPRESSION",
+        "Check file types, compare values etc. Return a 0/1 exit code depending on logical value of EXPRESSION",
+    ),
+    applet(
+        "time",
+        run::time,
+        "[-p] PROG ARGS",
+        "Run PROG, display resource usage when it exits",
+    ),
+    applet(
+        "timeout",
+        run::timeout,
+        "[-s SIG] [-k KILL_SECS] SECS PROG ARGS",
+        "Run PROG. Send SIG to it if it is not gone in SECS seconds.\nDefault SIG: TERM.",
+    ),
+    applet(
+        "touch",
+        mkdir::touch,
+        "[-cham] [-d DATE] [-t DATE] [-r FILE] FILE...",
+        "Update mtime of FILEs",
+    ),
+    applet(
+        "tr",
+        tr::main,
+        "[-cds] STRING1 [STRING2]",
+        "Translate, squeeze, or delete characters from stdin, writing to stdout",
+    ),
     applet("true", true_false::true_main, "", "Return an exit code of TRUE (0)"),
+    applet("tty", terminal::tty, "[-s]", "Print file name of stdin's terminal"),
     applet(
         "umount",
         mount::umount,
@@ -195,23 +500,51 @@ pub static APPLETS: &[Applet] = &[
     ),
     applet("uname", hostname::uname, "[-amnrspvio]", "Print system information"),
     applet(
+        "uniq",
+        uniq::main,
+        "[-cduiz] [-f,s,w N] [FILE [OUTFILE]]",
+        "Discard duplicate lines",
+    ),
+    applet("unlink", rm::unlink, "FILE", "Delete FILE by calling unlink()"),
+    applet(
         "unshare",
         nsenter::unshare,
         "[-muinpU] [-f] [-r] [--mount-proc[=DIR]] [PROG ARGS]",
         "Run PROG in new namespaces",
     ),
+    applet("uptime", df::uptime, "", "Display the time since the last boot"),
     applet("usleep", sleep::usleep, "N", "Pause for N microseconds"),
+    applet("watch", run::watch, "[-n SEC] [-t] PROG ARGS", "Run PROG periodically"),
+    applet(
+        "wc",
+        wc::main,
+        "[-clwmL] [FILE]...",
+        "Count lines, words, and bytes for FILEs (or stdin)",
+    ),
     applet(
         "wget",
         wget::main,
         "[-cqS] [--spider] [-O FILE] [-T SEC] [--header STR] [--post-data STR | --post-file FILE] [-P DIR] [-U AGENT] URL...",
         "Retrieve files via HTTP",
     ),
+    applet("which", which::main, "[-a] COMMAND...", "Locate COMMAND"),
     applet(
         "whoami",
         id::whoami,
         "",
         "Print the user name associated with the current effective user id",
+    ),
+    applet(
+        "xargs",
+        xargs::main,
+        "[OPTIONS] [PROG ARGS]",
+        "Run PROG on every item given by stdin\n\n\t-0\tNUL terminated input\n\t-a FILE\tRead from FILE instead of stdin\n\t-r\tDon't run command if input is empty\n\t-t\tPrint the command on stderr before execution\n\t-E STR\tSTR stops input processing\n\t-I STR\tReplace STR within PROG ARGS with input line\n\t-n N\tPass no more than N args to PROG\n\t-P N\tRun up to N PROGs in parallel",
+    ),
+    applet(
+        "yes",
+        seq::yes,
+        "[STRING]",
+        "Repeatedly print a line with STRING, or 'y'",
     ),
 ];
 

@@ -8,6 +8,7 @@
 pub mod child;
 pub mod clock;
 pub mod dial;
+pub mod digest;
 pub mod escape;
 pub mod files;
 pub mod glob;
