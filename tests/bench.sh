@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 podsim=$(realpath "${CARGO_TARGET_DIR:-target}/release/podsim")
 XDG_RUNTIME_DIR=$(mktemp -d)
 export XDG_RUNTIME_DIR
-trap '"$podsim" node stop >/dev/null 2>&1 || true; rm -rf "$XDG_RUNTIME_DIR"' EXIT
+trap '"$podsim" node stop --all >/dev/null 2>&1 || true; rm -rf "$XDG_RUNTIME_DIR"' EXIT
 
 start="$podsim run -d --wait examples/web.yaml"
 echo "== from the start of podsim to both containers of a Pod running (goal: 100 ms)"

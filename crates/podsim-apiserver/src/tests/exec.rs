@@ -147,3 +147,22 @@ async fn a_client_that_leaves_ends_its_session_only() {
     socket.send(Message::binary(vec![255, 0])).await.unwrap();
     assert_eq!(frames(socket).await.len(), 3);
 }
+
+#[tokio::test]
+async fn a_port_is_forwarded_with_its_number_first() {
+    let server = Server::start().await;
+    server.run_pod("p", &["a"]).await;
+    let mut socket = connect(&server, "p/portforward?ports=8080", "v4.channel.k8s.io")
+        .await
+        .unwrap();
+    socket.send(Message::binary(b"\x00hello".to_vec())).await.unwrap();
+    // The port in two bytes on the data and on the error channel, then what the fake sends back.
+    for expected in [&[0, 0x90, 0x1f][..], &[1, 0x90, 0x1f], b"\x00hello"] {
+        assert_eq!(socket.next().await.unwrap().unwrap().into_data(), expected);
+    }
+    assert!(
+        connect(&server, "p/portforward?ports=0", "v4.channel.k8s.io")
+            .await
+            .is_err()
+    );
+}

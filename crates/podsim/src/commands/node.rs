@@ -1,13 +1,15 @@
 //! `podsim node`: the node itself.
 
-use crate::client::{Body, Query};
+use crate::client::{Body, Client, Query};
 use crate::cluster::Registry;
 use crate::context::Context;
+use crate::errors::Failure;
 use crate::remote::{self, Streams};
 use crate::terminal::Stream;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Look at the node itself: a shell on it, its connection to the API server
 #[derive(Args, Debug)]
@@ -26,8 +28,15 @@ enum NodeCommand {
     Heal,
     /// List the nodes that run
     Ls,
-    /// Stop a node: its Pods end gracefully
-    Stop,
+    /// Stop a node and all that runs on it, and wait until it is gone
+    Stop(StopArgs),
+}
+
+#[derive(Args, Debug)]
+struct StopArgs {
+    /// All nodes that run; none is no error
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Args, Debug)]
@@ -43,15 +52,7 @@ pub(crate) async fn run(context: &Context, args: &NodeArgs) -> Result<i32> {
         NodeCommand::Partition => partition(context, true).await,
         NodeCommand::Heal => partition(context, false).await,
         NodeCommand::Ls => list(context).await,
-        NodeCommand::Stop => {
-            let client = context.client()?;
-            client.json::<Value>("POST", "/podsim/v1/shutdown", Body::None).await?;
-            context
-                .printer
-                .talk(format!("node {:?} is stopping", client.endpoint().name))
-                .await?;
-            Ok(0)
-        }
+        NodeCommand::Stop(args) => stop(context, args.all).await,
     }
 }
 
@@ -68,6 +69,39 @@ async fn shell(context: &Context, command: &[String]) -> Result<i32> {
     streams.query(context.terminal.as_ref(), &mut query);
     let connection = client.connect(&format!("/podsim/v1/exec{}", query.text())).await?;
     remote::run(context, connection, streams).await
+}
+
+/// How long a node may take to end.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+async fn stop(context: &Context, all: bool) -> Result<i32> {
+    let clients: Vec<Client> = if all {
+        Registry::open()?
+            .running()?
+            .into_iter()
+            .map(Client::new)
+            .collect::<Result<_>>()?
+    } else {
+        vec![context.client()?]
+    };
+    for client in clients {
+        let endpoint = client.endpoint();
+        client.json::<Value>("POST", "/podsim/v1/shutdown", Body::None).await?;
+        // Its name is free again when the process has ended.
+        let gone = async {
+            while Registry::open()?.running()?.contains(endpoint) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            anyhow::Ok(())
+        };
+        let name = &endpoint.name;
+        match tokio::time::timeout(STOP_PATIENCE, gone).await {
+            Ok(gone) => gone?,
+            Err(_) => return Err(Failure::new(format!("error: node {name:?} does not end")).into()),
+        }
+        context.printer.line(format!("node {name:?} stopped")).await?;
+    }
+    Ok(0)
 }
 
 async fn partition(context: &Context, partitioned: bool) -> Result<i32> {
