@@ -4,6 +4,8 @@
 //! Linux, and otherwise says what differed and exits with 1. It assumes nothing about podsim, so that it could run the same
 //! on a real kernel: as root, in network, IPC and pid namespaces of its own, with `lo` up and `/tmp` writable.
 
+pub mod files;
+
 use podsim_guest::*;
 use std::fmt::Debug;
 
