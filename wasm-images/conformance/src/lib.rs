@@ -8,6 +8,7 @@ pub mod files;
 
 use podsim_guest::*;
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// What a check says: nothing, or what differed.
 pub type Outcome = std::result::Result<(), String>;
@@ -38,15 +39,40 @@ pub fn must<T>(what: &str, result: Result<T>) -> std::result::Result<T, String> 
     result.map_err(|errno| format!("{what}: {} ({})", errno.name(), errno.message()))
 }
 
-/// Starts this program again with an argument, for behaviours that need a second process.
-pub fn spawn_self(argument: &str) -> std::result::Result<Pid, String> {
+/// What starts this program again with these arguments, for behaviours that need a second process.
+pub fn self_request(arguments: &[&str]) -> SpawnRequest {
     let program = args().first().cloned().unwrap_or_default();
-    let request = SpawnRequest {
-        path: program.clone(),
-        argv: vec![program, argument.to_owned()],
+    let mut argv = vec![program.clone()];
+    argv.extend(arguments.iter().map(|&argument| argument.to_owned()));
+    SpawnRequest {
+        path: program,
+        argv,
         ..SpawnRequest::default()
-    };
-    must("spawn", spawn(request))
+    }
+}
+
+/// Starts this program again with an argument.
+pub fn spawn_self(argument: &str) -> std::result::Result<Pid, String> {
+    must("spawn", spawn(self_request(&[argument])))
+}
+
+/// Sleeps.
+pub fn pause(time: Duration) -> Outcome {
+    must("sleep", sleep_until(clock_monotonic() + time))
+}
+
+/// What a second process does that only waits for a signal. The end of its time is an error.
+pub fn wait_to_be_killed() -> Outcome {
+    pause(Duration::from_secs(3600))?;
+    Err("no signal came".to_owned())
+}
+
+/// How a child ended, or what else `wait` tells of it.
+pub fn status_of(child: Pid, options: WaitOptions) -> std::result::Result<Option<WaitStatus>, String> {
+    match must("wait", wait(WaitTarget::Pid(child), options))? {
+        Some((pid, status)) => expect("the pid that wait tells", pid, child).map(|()| Some(status)),
+        None => Ok(None),
+    }
 }
 
 /// The argument that [`spawn_self`] gave.
