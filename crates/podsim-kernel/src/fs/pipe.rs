@@ -185,13 +185,16 @@ impl FileOps for PipeEnd {
     }
 
     fn write_at(&self, buf: &[u8], _offset: u64, _append: bool) -> Result<(usize, u64)> {
+        if buf.is_empty() {
+            return Ok((0, 0));
+        }
         let mut state = self.pipe.state.lock();
         if state.readers == 0 {
             return Err(Errno::EPIPE);
         }
         let room = state.room();
         // pipe(7): up to PIPE_BUF bytes all or nothing, above that as much as there is room for.
-        if (buf.len() <= PIPE_BUF && room < buf.len()) || (room == 0 && !buf.is_empty()) {
+        if (buf.len() <= PIPE_BUF && room < buf.len()) || room == 0 {
             return Err(Errno::EAGAIN);
         }
         let n = buf.len().min(room);

@@ -84,10 +84,10 @@ impl Kernel {
                 }
                 return Step::Nothing;
             };
-            state.pending.remove(signal);
+            state.dequeue(signal);
             match (state.action(signal).handler, signal.default_action()) {
                 (SigHandler::Catch, _) if mode == Mode::Find => {
-                    state.pending.add(signal);
+                    state.enqueue(signal);
                     return Step::Found;
                 }
                 (SigHandler::Catch, _) => return Step::Deliver(catch(&mut state, signal)),
@@ -95,7 +95,7 @@ impl Kernel {
                 // pid_namespaces(7): what the init has no handler for does nothing to it, also if it was blocked before.
                 _ if process.is_namespace_init() && !signal.is_unblockable() => {}
                 (_, DefaultAction::Term | DefaultAction::Core) if mode == Mode::Find => {
-                    state.pending.add(signal);
+                    state.enqueue(signal);
                     return Step::Die(signal);
                 }
                 (_, DefaultAction::Term | DefaultAction::Core) => return Step::Die(signal),

@@ -54,7 +54,7 @@ impl Table<'_> {
                     return;
                 }
             } else {
-                state.pending.add(signal);
+                state.enqueue(signal);
             }
         }
         let wakers = process.signals.queue.take();

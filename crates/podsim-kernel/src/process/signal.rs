@@ -3,9 +3,15 @@
 use crate::wait_queue::WaitQueue;
 use parking_lot::Mutex;
 use podsim_sys::{DefaultAction, SigAction, SigHandler, SigSet, Signal};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
+
+/// Where the kernel's real-time signals begin (the C library keeps the first two for itself).
+const REAL_TIME_MIN: u8 = 32;
+/// How many of one signal are kept: the default of RLIMIT_SIGPENDING here.
+const REPEATS_MAX: u32 = 96_000;
 
 /// The signals of one process.
 pub(crate) struct Signals {
@@ -17,6 +23,8 @@ pub(crate) struct Signals {
 #[derive(Clone)]
 pub(crate) struct SignalState {
     pub(crate) pending: SigSet,
+    /// How often more a pending real-time signal was sent.
+    repeats: BTreeMap<Signal, u32>,
     pub(crate) mask: SigSet,
     /// The mask to go back to after `sigsuspend(2)`.
     pub(crate) suspended_mask: Option<SigSet>,
@@ -55,6 +63,7 @@ impl SignalState {
     pub(crate) fn new() -> Self {
         Self {
             pending: SigSet::EMPTY,
+            repeats: BTreeMap::new(),
             mask: SigSet::EMPTY,
             suspended_mask: None,
             actions: [SigAction::default(); 64],
@@ -74,6 +83,23 @@ impl SignalState {
     pub(crate) fn set_action(&mut self, signal: Signal, action: SigAction) {
         if let Some(slot) = self.actions.get_mut(usize::from(signal.number()) - 1) {
             *slot = action;
+        }
+    }
+
+    /// Makes a signal pending: a real-time one as often as it comes, another one once.
+    pub(crate) fn enqueue(&mut self, signal: Signal) {
+        if signal.number() >= REAL_TIME_MIN && self.pending.contains(signal) {
+            let more = self.repeats.entry(signal).or_default();
+            *more = more.saturating_add(1).min(REPEATS_MAX);
+        }
+        self.pending.add(signal);
+    }
+
+    /// Takes a pending signal, once.
+    pub(crate) fn dequeue(&mut self, signal: Signal) {
+        match self.repeats.get_mut(&signal) {
+            Some(more) if *more > 0 => *more -= 1,
+            _ => self.forget(signal),
         }
     }
 
@@ -98,7 +124,7 @@ impl SignalState {
             .iter()
             .filter(|signal| self.does_nothing(*signal))
             .collect();
-        self.pending = SigSet(self.pending.0 & !forgotten.0);
+        forgotten.iter().for_each(|signal| self.forget(signal));
     }
 
     /// Whether the disposition is to ignore the signal, by itself or by default.
@@ -114,8 +140,13 @@ impl SignalState {
     pub(crate) fn change_action(&mut self, signal: Signal, action: SigAction) {
         self.set_action(signal, action);
         if self.does_nothing(signal) {
-            self.pending.remove(signal);
+            self.forget(signal);
         }
+    }
+
+    fn forget(&mut self, signal: Signal) {
+        self.pending.remove(signal);
+        self.repeats.remove(&signal);
     }
 
     /// `execve(2)`: handlers are gone; what was ignored stays ignored.

@@ -11,6 +11,7 @@ use super::node::{Entry, Kind};
 use super::view::View;
 use crate::fs::PathRef;
 use crate::net::{NetNamespace, proc as net};
+use crate::process::ProcessState;
 use podsim_sys::{Errno, Result};
 
 const fn entry(name: &'static str, mode: u16, kind: Kind) -> Entry {
@@ -24,6 +25,10 @@ const fn file(name: &'static str, show: fn(&View) -> Result<String>) -> Entry {
 pub(in crate::fs::procfs) const ENTRIES: &[Entry] = &[
     file("cgroup", |view| Ok(format!("0::{}\n", view.process.cgroup.path()))),
     file("cmdline", |view| {
+        if view.process.state() == ProcessState::Zombie {
+            // Its memory is gone, and the arguments with it.
+            return Ok(String::new());
+        }
         Ok(String::from_utf8_lossy(&view.process.identity.lock().cmdline()).into_owned())
     }),
     entry("comm", 0o644, Kind::Write(comm, set_comm)),
