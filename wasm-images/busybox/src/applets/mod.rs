@@ -9,7 +9,10 @@ pub mod chmod;
 pub mod cp;
 pub mod cut;
 pub mod date;
+pub mod dd;
 pub mod df;
+pub mod diff;
+pub mod dump;
 pub mod echo;
 pub mod env;
 pub mod expr;
@@ -21,6 +24,7 @@ pub mod id;
 pub mod ifconfig;
 pub mod ip;
 pub mod kill;
+pub mod lines;
 pub mod ls;
 pub mod mkdir;
 pub mod mount;
@@ -43,6 +47,7 @@ pub mod tail;
 pub mod tar;
 pub mod tee;
 pub mod terminal;
+pub mod top;
 pub mod tr;
 pub mod true_false;
 pub mod uniq;
@@ -86,6 +91,12 @@ pub static APPLETS: &[Applet] = &[
     applet("arch", hostname::uname, "", "Print system architecture"),
     applet("ash", crate::shell::main, SHELL_USAGE, "Unix shell interpreter"),
     applet(
+        "base64",
+        dump::base64,
+        "[-d] [-w COL] [FILE]",
+        "Base64 encode or decode FILE to standard output",
+    ),
+    applet(
         "basename",
         paths::basename,
         "FILE [SUFFIX] | -a FILE... | -s SUFFIX FILE...",
@@ -118,6 +129,12 @@ pub static APPLETS: &[Applet] = &[
     ),
     applet("clear", terminal::clear, "", "Clear screen"),
     applet(
+        "cmp",
+        diff::cmp,
+        "[-ls] [-n NUM] FILE1 [FILE2]",
+        "Compare FILE1 with FILE2 (or stdin)",
+    ),
+    applet(
         "cp",
         cp::cp,
         "[-arPLHpfinlsTu] SOURCE DEST\nor: cp [-arPLHpfinlsu] SOURCE... { -t DIRECTORY | DIRECTORY }",
@@ -136,10 +153,22 @@ pub static APPLETS: &[Applet] = &[
         "Display time (using +FMT)",
     ),
     applet(
+        "dd",
+        dd::main,
+        "[if=FILE] [of=FILE] [ibs=N obs=N/bs=N] [count=N] [skip=N] [seek=N]\n\t[conv=notrunc|noerror|sync|fsync|swab] [iflag=skip_bytes|count_bytes|fullblock] [oflag=seek_bytes|append]",
+        "Copy a file with converting and formatting",
+    ),
+    applet(
         "df",
         df::df,
         "[-PkmhTai] [-B SIZE] [-t TYPE] [FILESYSTEM]...",
         "Print filesystem usage statistics",
+    ),
+    applet(
+        "diff",
+        diff::diff,
+        "[-abdiNqrstw] [-L LABEL] [-U LINES] FILE1 FILE2",
+        "Compare files line by line and output the differences between them.\nThis implementation supports unified diffs only.",
     ),
     applet(
         "dirname",
@@ -170,6 +199,12 @@ pub static APPLETS: &[Applet] = &[
         "[-HL] [PATH]... [OPTIONS] [ACTIONS]",
         "Search for files and perform actions on them.\nFirst failed action stops processing of current file.\nDefaults: PATH is current directory, action is '-print'",
     ),
+    applet(
+        "fold",
+        lines::fold,
+        "[-s] [-w WIDTH] [FILE]...",
+        "Wrap input lines in FILEs (or stdin), writing to stdout",
+    ),
     applet("free", df::free, "[-bkmgh]", "Display free and used memory"),
     applet(
         "grep",
@@ -178,11 +213,18 @@ pub static APPLETS: &[Applet] = &[
         "Search for PATTERN in FILEs (or stdin)",
     ),
     applet("groups", id::groups, "[USER]", "Print the groups USER is in"),
+    applet("hd", dump::hexdump, "FILE...", "hd is an alias for hexdump -C"),
     applet(
         "head",
         head::main,
         "[OPTIONS] [FILE]...",
         "Print first 10 lines of FILEs (or stdin).\nWith more than one FILE, precede each with a filename header.\n\n\t-n N[bkm]\tPrint first N lines\n\t-n -N[bkm]\tPrint all except N last lines\n\t-c [-]N[bkm]\tPrint first N bytes\n\t-q\t\tNever print headers\n\t-v\t\tAlways print headers",
+    ),
+    applet(
+        "hexdump",
+        dump::hexdump,
+        "[-bcdoxCv] [-n LEN] [-s OFS] [FILE]...",
+        "Display FILEs (or stdin) in a user specified format",
     ),
     applet(
         "hostname",
@@ -219,6 +261,12 @@ pub static APPLETS: &[Applet] = &[
         kill::killall,
         "[-lq] [-SIG] PROCESS_NAME...",
         "Send a signal (default: TERM) to given processes",
+    ),
+    applet(
+        "less",
+        lines::pager,
+        "[FILE]...",
+        "View FILE (or stdin) one screenful at a time",
     ),
     applet(
         "ln",
@@ -258,6 +306,12 @@ pub static APPLETS: &[Applet] = &[
         "Create a temporary file with name based on TEMPLATE and print its name",
     ),
     applet(
+        "more",
+        lines::pager,
+        "[FILE]...",
+        "View FILE (or stdin) one screenful at a time",
+    ),
+    applet(
         "mount",
         mount::mount,
         "[-r] [-t FSTYPE] [-o OPT] DEVICE NODE",
@@ -294,6 +348,12 @@ pub static APPLETS: &[Applet] = &[
         "Change scheduling priority, run PROG",
     ),
     applet(
+        "nl",
+        lines::nl,
+        "[-b TYPE] [-i INC] [-v FIRST] [-w WIDTH] [-s SEP] [FILE]...",
+        "Write FILEs to standard output with line numbers added",
+    ),
+    applet(
         "nohup",
         run::nohup,
         "PROG ARGS",
@@ -311,6 +371,18 @@ pub static APPLETS: &[Applet] = &[
         nslookup::main,
         "[-type=QUERY_TYPE] HOST [DNS_SERVER]",
         "Query DNS about HOST\n\nQUERY_TYPE: a,aaaa,ptr",
+    ),
+    applet(
+        "od",
+        dump::od,
+        "[-bcdxohsv] [-t TYPE] [-A RADIX] [-j SKIP] [-N COUNT] [FILE]...",
+        "Print FILEs (or stdin) unambiguously, as octal bytes by default",
+    ),
+    applet(
+        "paste",
+        lines::paste,
+        "[-s] [-d LIST] [FILE]...",
+        "Paste lines from each input file, separated with tab",
     ),
     applet(
         "pgrep",
@@ -362,6 +434,7 @@ pub static APPLETS: &[Applet] = &[
         "Print absolute pathnames of FILEs",
     ),
     applet("reset", terminal::reset, "", "Reset terminal"),
+    applet("rev", lines::rev, "[FILE]...", "Reverse lines of FILE"),
     applet(
         "rm",
         rm::rm,
@@ -443,6 +516,12 @@ pub static APPLETS: &[Applet] = &[
         "Write all buffered blocks (in FILEs) to disk",
     ),
     applet(
+        "tac",
+        lines::tac,
+        "[FILE]...",
+        "Concatenate FILEs and print them in reverse",
+    ),
+    applet(
         "tail",
         tail::main,
         "[OPTIONS] [FILE]...",
@@ -479,6 +558,12 @@ pub static APPLETS: &[Applet] = &[
         "Run PROG. Send SIG to it if it is not gone in SECS seconds.\nDefault SIG: TERM.",
     ),
     applet(
+        "top",
+        top::main,
+        "[-b] [-n COUNT] [-d SECONDS]",
+        "Show a view of process activity in real time.\nRead the status of all processes from /proc each SECONDS",
+    ),
+    applet(
         "touch",
         mkdir::touch,
         "[-cham] [-d DATE] [-t DATE] [-r FILE] FILE...",
@@ -491,6 +576,12 @@ pub static APPLETS: &[Applet] = &[
         "Translate, squeeze, or delete characters from stdin, writing to stdout",
     ),
     applet("true", true_false::true_main, "", "Return an exit code of TRUE (0)"),
+    applet(
+        "truncate",
+        lines::truncate,
+        "[-c] -s SIZE FILE...",
+        "Truncate FILEs to SIZE",
+    ),
     applet("tty", terminal::tty, "[-s]", "Print file name of stdin's terminal"),
     applet(
         "umount",
@@ -539,6 +630,12 @@ pub static APPLETS: &[Applet] = &[
         xargs::main,
         "[OPTIONS] [PROG ARGS]",
         "Run PROG on every item given by stdin\n\n\t-0\tNUL terminated input\n\t-a FILE\tRead from FILE instead of stdin\n\t-r\tDon't run command if input is empty\n\t-t\tPrint the command on stderr before execution\n\t-E STR\tSTR stops input processing\n\t-I STR\tReplace STR within PROG ARGS with input line\n\t-n N\tPass no more than N args to PROG\n\t-P N\tRun up to N PROGs in parallel",
+    ),
+    applet(
+        "xxd",
+        dump::xxd,
+        "[-p] [-l LEN] [-s OFS] [FILE]",
+        "Hex dump FILE (or stdin)",
     ),
     applet(
         "yes",

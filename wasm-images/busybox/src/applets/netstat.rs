@@ -111,7 +111,7 @@ impl<'a> Socket<'a> {
         };
         let (local, remote) = (shown(self.local), shown(self.remote));
         let (protocol, rx, tx) = (self.protocol.trim_end_matches('6'), self.rx, self.tx);
-        out!(out, "{protocol:<3} {rx:9} {tx:6} {local:<23} {remote:<23} {state:<12}");
+        out!(out, "{protocol:<5} {rx:6} {tx:6} {local:<23} {remote:<23} {state:<12}");
         if opts.has('p') {
             out!(out, "{:<20}", owners.get(&self.inode).map_or("-", String::as_str));
         }
@@ -204,9 +204,13 @@ fn owners() -> HashMap<u64, String> {
                 .strip_prefix("socket:[")
                 .and_then(|rest| rest.strip_suffix(']')?.parse().ok());
             if let Some(inode) = inode {
-                let name: String = process.command().chars().take(19).collect();
-                let name = name.split(' ').next().unwrap_or("").to_owned();
-                owners.entry(inode).or_insert_with(|| format!("{}/{name}", process.pid));
+                // The program as it calls itself, which may be a whole title.
+                let name = process
+                    .argv
+                    .first()
+                    .map_or(process.comm.as_str(), |argv0| crate::util::base_name(argv0));
+                let text: String = format!("{}/{name}", process.pid).chars().take(19).collect();
+                owners.entry(inode).or_insert(text);
             }
         }
     }
