@@ -10,7 +10,7 @@ build:
 
 # Run a manifest
 run *ARGS:
-    cargo run --release -- run {{ARGS}}
+    cargo run --release --bin podsim -- run {{ARGS}}
 
 # All tests
 test:

@@ -164,12 +164,12 @@ pub(super) fn status(pod: &Value) -> Summary {
         }
     }
 
-    if pod["metadata"]["deletionTimestamp"].is_string() {
-        if pod_reason == "NodeLost" {
-            summary.status = "Unknown".into();
-        } else if !matches!(phase, "Succeeded" | "Failed") {
-            summary.status = "Terminating".into();
-        }
+    // kubectl says Unknown only of lost Pods that are being deleted too, as a cluster does with them in the end. Here the phase
+    // itself is Unknown, and that is what the column is for.
+    if pod_reason == "NodeLost" {
+        summary.status = "Unknown".into();
+    } else if pod["metadata"]["deletionTimestamp"].is_string() && !matches!(phase, "Succeeded" | "Failed") {
+        summary.status = "Terminating".into();
     }
     summary
 }

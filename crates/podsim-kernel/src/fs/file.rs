@@ -26,6 +26,10 @@ pub trait FileOps: Send + Sync + 'static {
     }
     /// `fstat(2)`.
     fn stat(&self) -> Result<Stat>;
+    /// Whether the position is always 0: `lseek(2)` on `/dev/null` and its like does nothing (`null_lseek` of drivers/char/mem.c).
+    fn always_at_start(&self) -> bool {
+        false
+    }
     /// Whether there is a position (regular files, directories, some devices); otherwise ESPIPE.
     fn seekable(&self) -> bool {
         false
@@ -183,6 +187,9 @@ impl FileDescription {
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64> {
         if !self.ops.seekable() {
             return Err(Errno::ESPIPE);
+        }
+        if self.ops.always_at_start() {
+            return Ok(0);
         }
         let mut state = self.state.lock();
         let base = match whence {

@@ -103,11 +103,7 @@ fn open_found(caller: &Caller, path: PathRef, flags: OpenFlags) -> Result<Opened
     let inode = path.inode();
     let kind = inode.file_type();
     if flags.contains(OpenFlags::DIRECTORY) && kind != FileType::Directory {
-        return Err(if kind == FileType::Symlink {
-            Errno::ELOOP
-        } else {
-            Errno::ENOTDIR
-        });
+        return Err(Errno::ENOTDIR);
     }
     let writing = flags.writable() || flags.contains(OpenFlags::TRUNC);
     match kind {

@@ -131,6 +131,10 @@ impl FileOps for DeviceFile {
     fn seekable(&self) -> bool {
         true
     }
+
+    fn always_at_start(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

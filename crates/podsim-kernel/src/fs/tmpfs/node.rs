@@ -462,9 +462,11 @@ impl FileOps for TmpFile {
     }
 
     fn write_at(&self, buf: &[u8], offset: u64, append: bool) -> Result<(usize, u64)> {
-        let result = self.0.file()?.write().write(&self.0.fs.quota, buf, offset, append)?;
-        self.0.touch_content();
-        Ok(result)
+        let (written, after) = self.0.file()?.write().write(&self.0.fs.quota, buf, offset, append)?;
+        if written > 0 {
+            self.0.touch_content();
+        }
+        Ok((written, after))
     }
 
     fn stat(&self) -> Result<Stat> {
