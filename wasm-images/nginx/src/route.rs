@@ -365,3 +365,48 @@ fn file_of(location: &Location, path: &str) -> String {
         (None, _) => format!("{}{path}", location.settings.root),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::from_text;
+
+    #[test]
+    fn the_most_exact_location_wins() {
+        let text = "http { server { location / { return 1; } location /a/ { return 2; } location = /a/b { return 3; }
+                    location ~ \\.php$ { return 4; } location ^~ /static/ { return 5; } location ~* \\.GIF$ { return 6; } } }";
+        let config = from_text(text).expect("a right configuration");
+        for (path, want) in [
+            ("/", 1),
+            ("/x", 1),
+            ("/a/", 2),
+            ("/a/b", 3),
+            ("/a/b.php", 4),
+            ("/static/x.php", 5),
+            ("/a/x.gif", 6),
+        ] {
+            let found = location(&config.servers[0], path)
+                .and_then(|l| l.returns.as_ref())
+                .map(|r| r.status);
+            assert_eq!(found, Some(want), "{path}");
+        }
+    }
+
+    #[test]
+    fn servers_are_found_by_port_and_name() {
+        let text = "http { server { listen 80; server_name a; } server { listen 80; server_name *.b; }
+                    server { listen 80 default_server; server_name c; } server { listen 81; server_name d; } }";
+        let config = from_text(text).expect("a right configuration");
+        for (port, host, want) in [
+            (80, Some("a"), Some("a")),
+            (80, Some("x.b"), Some("*.b")),
+            (80, Some("zzz"), Some("c")),
+            (80, None, Some("c")),
+            (81, Some("a"), Some("d")),
+            (82, Some("a"), None),
+        ] {
+            let found = server(&config, SocketAddr::from(([127, 0, 0, 1], port)), host);
+            assert_eq!(found.as_ref().map(|s| s.names[0].as_str()), want, "{port} {host:?}");
+        }
+    }
+}

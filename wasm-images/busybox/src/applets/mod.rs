@@ -20,6 +20,7 @@ pub mod find;
 pub mod grep;
 pub mod head;
 pub mod hostname;
+pub mod httpd;
 pub mod id;
 pub mod ifconfig;
 pub mod ip;
@@ -231,6 +232,12 @@ pub static APPLETS: &[Applet] = &[
         hostname::main,
         "[-sidf] [HOSTNAME | -F FILE]",
         "Show or set hostname or DNS domain name",
+    ),
+    applet(
+        "httpd",
+        httpd::main,
+        "[-fv] [-p [IP:]PORT] [-h HOME]",
+        "Listen for incoming HTTP requests\n\n\t-f\t\tRun in foreground\n\t-v\t\tVerbose\n\t-p [IP:]PORT\tBind to IP:PORT (default *:80)\n\t-h HOME\t\tHome directory (default .)",
     ),
     applet(
         "id",

@@ -7,7 +7,6 @@ use super::{
     COMBINED, Config, ErrorPage, Level, Listen, Location, Matching, Place, Return, Server, Settings, absolute,
 };
 use busybox::util::users::Users;
-use podsim_guest as sys;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -19,7 +18,8 @@ struct Builder<'a> {
     config: Config,
 }
 
-pub(super) fn build(directives: &[Directive], place: &Place) -> Result<Config, String> {
+/// `root`: whether this process may take another user's rights.
+pub(super) fn build(directives: &[Directive], place: &Place, root: bool) -> Result<Config, String> {
     let mut builder = Builder {
         place,
         formats: BTreeMap::from([("combined".to_owned(), COMBINED.into())]),
@@ -47,7 +47,7 @@ pub(super) fn build(directives: &[Directive], place: &Place) -> Result<Config, S
     if !directives.iter().any(|directive| directive.name == "events") {
         return Err("no \"events\" section in configuration".to_owned());
     }
-    builder.user(user)?;
+    builder.user(user, root)?;
     Ok(builder.config)
 }
 
@@ -125,8 +125,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn user(&mut self, directive: Option<&Directive>) -> Result<(), String> {
-        if sys::credentials().euid != 0 {
+    fn user(&mut self, directive: Option<&Directive>, root: bool) -> Result<(), String> {
+        if !root {
             if let Some(directive) = directive {
                 self.config.warnings.push(directive.error(
                     "the \"user\" directive makes sense only if the master process runs with super-user privileges, ignored",

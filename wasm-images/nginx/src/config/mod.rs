@@ -170,7 +170,7 @@ pub(crate) struct Place {
 pub(crate) fn load(place: &Place) -> Result<Config, String> {
     let mut directives = tree::read_command_line(&place.directives, &place.prefix)?;
     directives.extend(tree::read(&place.file, &place.prefix)?);
-    build::build(&directives, place)
+    build::build(&directives, place, podsim_guest::credentials().euid == 0)
 }
 
 /// A path as it is, or below the folder of the configuration.
@@ -179,5 +179,90 @@ fn absolute(path: &str, prefix: &str) -> String {
         path.to_owned()
     } else {
         format!("{prefix}{path}")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A configuration from text; with the events block that each must have.
+    pub(crate) fn from_text(text: &str) -> Result<Config, String> {
+        let place = Place {
+            file: "f".to_owned(),
+            prefix: "/etc/nginx/".to_owned(),
+            directives: String::new(),
+            error_log: "stderr".to_owned(),
+        };
+        let directives = tree::read_command_line(&format!("events {{}} {text}"), &place.prefix)?;
+        build::build(&directives, &place, false)
+    }
+
+    #[test]
+    fn settings_are_inherited_by_the_blocks_inside() {
+        let text = "http { root /a; error_page 404 /x; server { listen 8080 default_server; server_name A.b;
+                    location / { index i.html; } location /c { root rel; autoindex on; error_page 500 =200 /y; } } }";
+        let config = from_text(text).expect("a right configuration");
+        let server = &config.servers[0];
+        assert_eq!(
+            server.listen,
+            [Listen {
+                address: SocketAddr::from(([0, 0, 0, 0], 8080)),
+                default: true
+            }]
+        );
+        assert_eq!(server.names, ["a.b"]);
+        let (first, second) = (&server.locations[0].settings, &server.locations[1].settings);
+        assert_eq!(
+            (first.root.as_str(), first.index.as_slice(), first.autoindex),
+            ("/a", &["i.html".to_owned()][..], false)
+        );
+        assert_eq!((second.root.as_str(), second.autoindex), ("/etc/nginx/rel", true));
+        assert_eq!(first.error_pages[0].statuses, [404]);
+        assert_eq!(
+            (second.error_pages[0].answer, second.error_pages[0].uri.as_str()),
+            (Some(200), "/y")
+        );
+    }
+
+    #[test]
+    fn wrong_directives_are_refused_in_nginxs_words() {
+        for (text, want) in [
+            ("nonsense on;", "unknown directive \"nonsense\" in command line:1"),
+            (
+                "listen 80;",
+                "\"listen\" directive is not allowed here in command line:1",
+            ),
+            (
+                "http { server { listen x:y; } }",
+                "invalid port in \"x:y\" of the \"listen\" directive in command line:1",
+            ),
+            (
+                "http { server { listen 80 foo; } }",
+                "the invalid \"foo\" parameter in command line:1",
+            ),
+            (
+                "http { root; }",
+                "invalid number of arguments in \"root\" directive in command line:1",
+            ),
+            (
+                "http { server; }",
+                "directive \"server\" has no opening \"{\" in command line:1",
+            ),
+            (
+                "http { root /a {} }",
+                "directive \"root\" is not terminated by \";\" in command line:1",
+            ),
+            (
+                "daemon on; daemon off;",
+                "\"daemon\" directive is duplicate in command line:1",
+            ),
+            (
+                "http { access_log /x nope; }",
+                "unknown log format \"nope\" in command line:1",
+            ),
+        ] {
+            assert_eq!(from_text(text).err().as_deref(), Some(want), "{text}");
+        }
     }
 }
