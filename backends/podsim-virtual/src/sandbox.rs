@@ -63,9 +63,7 @@ impl Sandbox {
         let id = SandboxId(node.new_id());
         let address = match config.namespaces.network {
             NamespaceMode::Node => None,
-            _ => Some(node.ipam.lock().allocate().ok_or_else(|| {
-                podsim_cri::Error::Internal(format!("no free address in {}", node.ipam.lock().cidr()))
-            })?),
+            _ => Some(allocate(node)?),
         };
         let made = Self::make(node, id, config, address);
         if let (Err(_), Some(address)) = (&made, address) {
@@ -265,6 +263,12 @@ impl Sandbox {
             annotations: self.config.annotations.clone(),
         }
     }
+}
+
+fn allocate(node: &Node) -> Result<Ipv4Addr> {
+    let mut ipam = node.ipam.lock();
+    let address = ipam.allocate();
+    address.ok_or_else(|| podsim_cri::Error::Internal(format!("no free address in {}", ipam.cidr())))
 }
 
 /// A new pid namespace below the node's.

@@ -151,3 +151,18 @@ async fn a_shell_runs_pipelines_and_sees_its_own_processes() {
         "{log}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_range_of_addresses_is_an_error_and_the_node_goes_on() {
+    let small = Cidr::parse("10.9.0.0/30").expect("a range");
+    let runtime = VirtualRuntime::new(VirtualConfig {
+        pod_cidr: small,
+        ..config()
+    })
+    .expect("a node");
+    let first = runtime.run_pod_sandbox(pod("first")).await.expect("a sandbox");
+    let full = runtime.run_pod_sandbox(pod("second")).await.expect_err("no address");
+    assert_eq!(full.to_string(), "no free address in 10.9.0.0/30");
+    runtime.remove_pod_sandbox(&first).await.expect("removed");
+    runtime.run_pod_sandbox(pod("third")).await.expect("a sandbox");
+}

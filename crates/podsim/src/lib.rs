@@ -43,13 +43,17 @@ pub fn main() -> ! {
         Builder::new_current_thread()
     };
     let code = match builder.enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(command_line)),
+        Ok(runtime) => {
+            let code = runtime.block_on(run(command_line));
+            // A read of stdin that waits, on a thread of its own, would be waited for.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("error: cannot start: {error}");
             1
         }
     };
-    // Not by returning: a read of stdin that waits, on a thread of its own, would be waited for.
     std::process::exit(code);
 }
 

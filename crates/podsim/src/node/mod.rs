@@ -98,7 +98,7 @@ impl Node {
         let mut seed = random()?;
         let store = Store::new(clock.clone(), move || split_mix(&mut seed));
         let kubelet = Arc::new(Kubelet::new(
-            kubelet_config(config, &addresses, hosts),
+            kubelet_config(config, &runtime, &addresses, hosts),
             store.clone(),
             Arc::new(runtime.clone()),
             Arc::new(runtime.clone()),
@@ -229,8 +229,14 @@ fn boot(config: &NodeConfig, clock: Arc<dyn Clock>, endpoint: Endpoint, hosts: S
     })?)
 }
 
-fn kubelet_config(config: &NodeConfig, addresses: &[Ipv4Addr], node_hosts: String) -> KubeletConfig {
+fn kubelet_config(
+    config: &NodeConfig,
+    runtime: &VirtualRuntime,
+    addresses: &[Ipv4Addr],
+    node_hosts: String,
+) -> KubeletConfig {
     KubeletConfig {
+        kernel_version: runtime.kernel().initial_namespaces().uts.name.lock().release.clone(),
         node_name: config.name.clone(),
         addresses: addresses.iter().copied().map(IpAddr::V4).collect(),
         pod_cidr: config.pod_cidr.clone(),

@@ -3,7 +3,7 @@
 //! A process cannot be split in two once it has threads, so podsim starts itself again with the same arguments. The child reads the
 //! files, starts the node, creates the Pods, and tells the parent with one line on its stdout what came of it.
 
-use super::{RunArgs, create, read, wait_all};
+use super::{RunArgs, create, node_option, read, wait_all};
 use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
@@ -64,9 +64,10 @@ pub(super) async fn spawn(context: &Context, args: &RunArgs) -> Result<i32> {
             for pod in pods {
                 context.printer.line(format!("pod/{pod} created")).await?;
             }
+            let option = node_option(&node);
             let talk = format!(
                 "The node {node:?} runs in the background (process {pid}).\n\
-                 See it with `podsim get pods`, stop it with `podsim node stop`."
+                 See it with `podsim{option} get pods`, stop it with `podsim{option} node stop`."
             );
             context.printer.talk(talk).await?;
             Ok(0)

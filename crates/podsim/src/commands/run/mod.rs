@@ -6,8 +6,8 @@
 mod detach;
 mod follow;
 
-use crate::client::{Client, is_not_found, while_doing};
-use crate::cluster::Endpoint;
+use crate::client::{Body, Client, is_not_found, while_doing};
+use crate::cluster::{Endpoint, Registry};
 use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
@@ -20,9 +20,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use podsim_kubelet::unsupported_fields;
 use podsim_store::kinds;
-use podsim_store::manifest::Document;
+use podsim_store::manifest::{Diagnostic, Document, Position};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Run the Pods in manifest files: create them, follow their logs, and exit as they do
 ///
@@ -98,16 +101,24 @@ pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
     result
 }
 
+/// What other verbs need to find this node among several.
+fn node_option(name: &str) -> String {
+    let several = Registry::open()
+        .and_then(|registry| registry.running())
+        .is_ok_and(|nodes| nodes.len() > 1);
+    if several {
+        format!(" --node={name}")
+    } else {
+        String::new()
+    }
+}
+
 /// Tells a person at a terminal what can be done now.
 async fn hint(context: &Context, endpoint: &Endpoint, pods: &[Identity]) -> Result<()> {
     let Some(pod) = pods.first().filter(|_| context.terminal.is_tty(Stream::Stderr)) else {
         return Ok(());
     };
-    let node = if endpoint.name == "podsim" {
-        String::new()
-    } else {
-        format!(" --node={}", endpoint.name)
-    };
+    let node = node_option(&endpoint.name);
     let talk = format!(
         "In another terminal: podsim{node} get pods, podsim{node} exec -it {} -- sh. Ctrl-C here deletes the Pod.",
         pod.name
@@ -125,6 +136,7 @@ async fn read(context: &Context, args: &RunArgs) -> Result<Vec<Source>> {
             document,
         }));
     }
+    refuse_duplicates(&sources)?;
     warn(context, &sources).await?;
     // What Pods may refer to comes first.
     sources.sort_by_key(|source| match source.document.kind() {
@@ -150,7 +162,75 @@ async fn warn(context: &Context, sources: &[Source]) -> Result<()> {
 }
 
 /// Creates the objects and gives the Pods among them. If one is refused, those that were created are removed again.
+/// Two objects of one name would be found only when the first is there already.
+fn refuse_duplicates(sources: &[Source]) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for source in sources {
+        let document = &source.document;
+        let key = (document.kind().singular, document.namespace(), document.name());
+        if document.name().is_empty() {
+            continue; // generateName
+        }
+        let position = document.position("metadata.name");
+        if let Some((file, line)) = seen.insert(key, (&source.file, position.line)) {
+            let message = format!(
+                "metadata.name: Duplicate value: {:?} (first in {file}, line {line})",
+                document.name()
+            );
+            return Err(complaint(source, position, message));
+        }
+    }
+    Ok(())
+}
+
+/// A Pod that asks for a node that is not there would wait for ever.
+async fn check_node_names(client: &Client, sources: &[Source]) -> Result<()> {
+    let wanted = |source: &Source| source.document.value()["spec"]["nodeName"].as_str().map(str::to_owned);
+    if !sources.iter().any(|source| wanted(source).is_some()) {
+        return Ok(());
+    }
+    let mut names = BTreeSet::new();
+    // A node that was just started registers itself in a moment.
+    for _ in 0..100 {
+        let nodes: Value = client.json("GET", "/api/v1/nodes", Body::None).await?;
+        names = nodes["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|n| n["metadata"]["name"].as_str())
+            .map(str::to_owned)
+            .collect();
+        if !names.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for source in sources {
+        if let Some(name) = wanted(source).filter(|name| !names.contains(name)) {
+            let there = names
+                .iter()
+                .map(|name| format!("{name:?}"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            let message = format!("spec.nodeName: there is no node {name:?} (there is {there})");
+            return Err(complaint(source, source.document.position("spec.nodeName"), message));
+        }
+    }
+    Ok(())
+}
+
+fn complaint(source: &Source, position: Position, message: String) -> anyhow::Error {
+    let diagnostic = Diagnostic {
+        file: source.file.clone(),
+        position: Some(position),
+        message,
+        hint: None,
+    };
+    Failure::new(format!("error: {diagnostic}")).into()
+}
+
 async fn create(context: &Context, client: &Client, sources: &[Source]) -> Result<Vec<Identity>> {
+    check_node_names(client, sources).await?;
     let (mut created, mut pods) = (Vec::new(), Vec::new());
     for (index, source) in sources.iter().enumerate() {
         let kind = source.document.kind();
