@@ -66,10 +66,11 @@ pub(crate) fn location<'a>(server: &'a Server, path: &str) -> Option<&'a Locatio
     for location in &server.locations {
         match &location.matching {
             Matching::Exact(exact) if exact == path => return Some(location),
-            Matching::Prefix(prefix, stop) if path.starts_with(prefix.as_str()) => {
-                if longest.is_none_or(|(_, length, _)| prefix.len() > length) {
-                    longest = Some((location, prefix.len(), *stop));
-                }
+            Matching::Prefix(prefix, stop)
+                if path.starts_with(prefix.as_str())
+                    && longest.is_none_or(|(_, length, _)| prefix.len() > length) =>
+            {
+                longest = Some((location, prefix.len(), *stop));
             }
             _ => {}
         }

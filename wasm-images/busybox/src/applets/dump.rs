@@ -21,7 +21,7 @@ fn read_inputs(applet: &str, opts: &Opts) -> Result<Vec<u8>, i32> {
     }
     let number = |option| {
         opts.value(option)
-            .and_then(|text| crate::util::human::parse_size(text))
+            .and_then(crate::util::human::parse_size)
             .and_then(|n| usize::try_from(n).ok())
     };
     if let Some(skip) = number(if applet == "od" { 'j' } else { 's' }) {

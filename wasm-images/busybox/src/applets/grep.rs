@@ -163,7 +163,7 @@ impl Grep {
                     join(name, &entry.name)
                 };
                 let link = entry.file_type == podsim_sys::FileType::Symlink;
-                if depth < 100 && !(link && !self.opts.has('R')) {
+                if depth < 100 && (!link || self.opts.has('R')) {
                     self.path(&path, true, depth + 1);
                 }
             }

@@ -151,7 +151,7 @@ impl Wget {
                     .next()
                     .is_some_and(|n| n.trim().eq_ignore_ascii_case(name))
             };
-            headers.iter().any(|header| named(header))
+            headers.iter().any(named)
         };
         let method = match self.opts.value('6') {
             Some(method) => method,

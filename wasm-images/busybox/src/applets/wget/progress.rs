@@ -69,13 +69,7 @@ impl Progress {
 /// `index.html           100% |****************|   612  0:00:00 ETA`
 fn line(name: &str, total: Option<u64>, done: u64, begun: u64, elapsed: u64, width: usize) -> String {
     let mut text = format!("{name:<20.20}");
-    let fraction = total.map(|total| {
-        if total == 0 {
-            100
-        } else {
-            done.saturating_mul(100) / total
-        }
-    });
+    let fraction = total.map(|total| done.saturating_mul(100).checked_div(total).unwrap_or(100));
     if let Some(percent) = fraction {
         text.push_str(&format!(" {percent:3}% "));
         let bar = width.saturating_sub(48);
