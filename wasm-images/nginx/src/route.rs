@@ -67,8 +67,7 @@ pub(crate) fn location<'a>(server: &'a Server, path: &str) -> Option<&'a Locatio
         match &location.matching {
             Matching::Exact(exact) if exact == path => return Some(location),
             Matching::Prefix(prefix, stop)
-                if path.starts_with(prefix.as_str())
-                    && longest.is_none_or(|(_, length, _)| prefix.len() > length) =>
+                if path.starts_with(prefix.as_str()) && longest.is_none_or(|(_, length, _)| prefix.len() > length) =>
             {
                 longest = Some((location, prefix.len(), *stop));
             }

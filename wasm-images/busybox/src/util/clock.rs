@@ -141,7 +141,11 @@ impl Date {
             _ => format!("{n:0width$}"),
         };
         let other = |usual: &str| if pad == "0" { usual.to_owned() } else { pad.to_owned() };
-        let hour12 = if self.hour.is_multiple_of(12) { 12 } else { self.hour % 12 };
+        let hour12 = if self.hour.is_multiple_of(12) {
+            12
+        } else {
+            self.hour % 12
+        };
         let long = |names: &[&str], index: u32| names.get(index as usize).map_or_else(String::new, |n| (*n).to_owned());
         match conversion {
             'Y' => self.year.to_string(),
