@@ -116,8 +116,6 @@ impl TmpFs {
     pub fn mount(vfs: &Arc<Vfs>, options: &Options) -> Arc<SuperBlock> {
         let fs = Self::new(vfs, options.limits, None);
         *fs.shown.lock() = show(options);
-        // The root counts too; a filesystem without room even for it is simply full.
-        let _ = fs.quota.take_inode();
         let root = NewInode {
             file_type: FileType::Directory,
             mode: options.mode,
