@@ -9,9 +9,8 @@ trap '"$podsim" node stop --all >/dev/null 2>&1 || true; rm -rf "$XDG_RUNTIME_DI
 
 start="$podsim run -d --wait examples/web.yaml"
 echo "== from the start of podsim to both containers of a Pod running (goal: 100 ms)"
-hyperfine --warmup 3 --runs 20 -N --ignore-failure --prepare "$podsim node stop" "$start"
-"$podsim" node stop
+$start # each run begins by stopping the node of the one before
+hyperfine --warmup 3 --runs 20 -N --prepare "$podsim node stop" "$start"
 
 echo "== podsim exec … true (goal: 30 ms), beside podsim doing nothing"
-$start
 hyperfine --warmup 5 --runs 50 -N "$podsim exec web -c shell -- true" "$podsim --version"
