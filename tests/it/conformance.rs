@@ -1,11 +1,10 @@
 //! The conformance programs, each in a container of its own on the virtual kernel. A program exits with 0 if everything was as
 //! on Linux, and otherwise says what was not.
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use podsim_cri::*;
 use podsim_sys::ManualClock;
-use podsim_virtual::{Cidr, InterfaceConfig, VirtualConfig, VirtualRuntime};
-use std::net::Ipv4Addr;
+use podsim_virtual::{VirtualConfig, VirtualRuntime};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ fn conforms(name: &str, wasm: &'static [u8]) {
 
 async fn run(name: &str, wasm: &'static [u8]) -> (Option<i32>, String) {
     let clock = Arc::new(ManualClock::new(Duration::from_secs(1_750_000_000)));
-    let node = VirtualRuntime::new(config(clock.clone())).expect("a node");
+    let node = VirtualRuntime::new(VirtualConfig::new(clock.clone())).expect("a node");
     let mut events = node.get_container_events().await.expect("events");
     let sandbox = node.run_pod_sandbox(sandbox_config()).await.expect("a sandbox");
     let file = VolumeFile {
@@ -111,30 +110,5 @@ fn sandbox_config() -> PodSandboxConfig {
             ..NamespaceOption::default()
         },
         ..PodSandboxConfig::default()
-    }
-}
-
-fn config(clock: Arc<ManualClock>) -> VirtualConfig {
-    VirtualConfig {
-        clock,
-        seed: 1,
-        hostname: "node".to_owned(),
-        pod_cidr: Cidr::parse("10.244.0.0/24").expect("a range"),
-        sandbox_image: "registry.k8s.io/pause:3.9".to_owned(),
-        memory: 1 << 30,
-        cpus: 2,
-        bridge: InterfaceConfig {
-            name: "cni0".to_owned(),
-            mac: None,
-            ipv4: None,
-            broadcast: Ipv4Addr::UNSPECIFIED,
-            mtu: 1500,
-            tx_queue_len: 1000,
-            carrier: true,
-        },
-        interfaces: Vec::new(),
-        hosts: String::new(),
-        resolv_conf: String::new(),
-        native: Arc::new(|_, _| async {}.boxed()),
     }
 }

@@ -59,3 +59,36 @@ pub struct InterfaceConfig {
     /// Whether something is plugged in (RUNNING). A bridge's is whether Pods hang on it.
     pub carrier: bool,
 }
+
+impl VirtualConfig {
+    /// A node with the usual settings: Pods in 10.244.0.0/24, 1 GiB of memory, two CPUs, no interfaces but the Pods' bridge, and no
+    /// programs of its own.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            seed: 1,
+            hostname: "node".to_owned(),
+            pod_cidr: Cidr {
+                network: Ipv4Addr::new(10, 244, 0, 0),
+                prefix: 24,
+            },
+            sandbox_image: "registry.k8s.io/pause:3.9".to_owned(),
+            memory: 1 << 30,
+            cpus: 2,
+            bridge: InterfaceConfig {
+                name: "cni0".to_owned(),
+                mac: None,
+                ipv4: None,
+                broadcast: Ipv4Addr::UNSPECIFIED,
+                mtu: 1500,
+                tx_queue_len: 1000,
+                carrier: true,
+            },
+            interfaces: Vec::new(),
+            hosts: String::new(),
+            resolv_conf: String::new(),
+            native: Arc::new(|_, _| Box::pin(async {})),
+        }
+    }
+}

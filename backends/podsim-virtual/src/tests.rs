@@ -1,36 +1,14 @@
 //! A Pod by hand: sandbox, container, exec, logs, end.
 
-use crate::{Cidr, InterfaceConfig, VirtualConfig, VirtualRuntime};
-use futures_util::{FutureExt, StreamExt};
+use crate::{Cidr, VirtualConfig, VirtualRuntime};
+use futures_util::StreamExt;
 use podsim_cri::*;
 use podsim_sys::ManualClock;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 fn config() -> VirtualConfig {
-    VirtualConfig {
-        clock: Arc::new(ManualClock::new(Duration::from_secs(1_750_000_000))),
-        seed: 1,
-        hostname: "node-1".to_owned(),
-        pod_cidr: Cidr::parse("10.244.0.0/24").expect("a range"),
-        sandbox_image: "registry.k8s.io/pause:3.9".to_owned(),
-        memory: 1 << 30,
-        cpus: 2,
-        bridge: InterfaceConfig {
-            name: "cni0".to_owned(),
-            mac: None,
-            ipv4: None,
-            broadcast: Ipv4Addr::UNSPECIFIED,
-            mtu: 1500,
-            tx_queue_len: 1000,
-            carrier: true,
-        },
-        interfaces: Vec::new(),
-        hosts: String::new(),
-        resolv_conf: String::new(),
-        native: Arc::new(|_, _| async {}.boxed()),
-    }
+    VirtualConfig::new(Arc::new(ManualClock::new(Duration::from_secs(1_750_000_000))))
 }
 
 fn pod(name: &str) -> PodSandboxConfig {

@@ -3,11 +3,9 @@
 //!
 //! Each script runs by exec in a container of its own.
 
-use futures_util::FutureExt;
 use podsim_cri::*;
 use podsim_sys::ManualClock;
-use podsim_virtual::{Cidr, InterfaceConfig, VirtualConfig, VirtualRuntime};
-use std::net::Ipv4Addr;
+use podsim_virtual::{VirtualConfig, VirtualRuntime};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,29 +31,7 @@ fn node() -> VirtualRuntime {
             ticking.advance(tick);
         }
     });
-    VirtualRuntime::new(VirtualConfig {
-        clock,
-        seed: 1,
-        hostname: "node-1".to_owned(),
-        pod_cidr: Cidr::parse("10.244.0.0/24").expect("a range"),
-        sandbox_image: "registry.k8s.io/pause:3.9".to_owned(),
-        memory: 1 << 30,
-        cpus: 2,
-        bridge: InterfaceConfig {
-            name: "cni0".to_owned(),
-            mac: None,
-            ipv4: None,
-            broadcast: Ipv4Addr::UNSPECIFIED,
-            mtu: 1500,
-            tx_queue_len: 1000,
-            carrier: true,
-        },
-        interfaces: Vec::new(),
-        hosts: String::new(),
-        resolv_conf: String::new(),
-        native: Arc::new(|_, _| async {}.boxed()),
-    })
-    .expect("a node")
+    VirtualRuntime::new(VirtualConfig::new(clock)).expect("a node")
 }
 
 async fn container(runtime: &VirtualRuntime, sandbox: &SandboxId, image: &str) -> ContainerId {
