@@ -364,7 +364,7 @@ pub const FIELDS: &[Field] = &[
     enforced(
         "spec.volumes[].emptyDir",
         Pod,
-        "a directory that lives as long as the Pod",
+        "a directory in memory that lives as long as the Pod; medium: Memory changes nothing and is not charged",
     ),
     // Namespaces.
     enforced("spec.hostNetwork", Pod, "the node's network instead of the Pod's own").about(NsKind::Net),
