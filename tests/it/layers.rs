@@ -27,6 +27,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "podsim-linux",
+        &["podsim-cri", "podsim-image", "podsim-sys", "podsim-wasi"],
+    ),
+    (
         "podsim",
         &[
             "podsim-apiserver",
@@ -34,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "podsim-image",
             "podsim-kernel",
             "podsim-kubelet",
+            "podsim-linux",
             "podsim-store",
             "podsim-sys",
             "podsim-virtual",

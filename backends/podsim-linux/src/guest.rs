@@ -1,0 +1,1 @@
+//! Runs a wasm program in this process.

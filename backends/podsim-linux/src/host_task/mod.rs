@@ -1,0 +1,1 @@
+//! [`podsim_sys::Syscalls`] over the system calls of this process.

@@ -1,0 +1,1 @@
+//! Requests to the kernel about interfaces, addresses and routes (`rtnetlink(7)`).

@@ -1,0 +1,1 @@
+//! The network of Pods: a bridge, a veth pair each, addresses.
