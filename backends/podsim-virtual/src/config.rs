@@ -1,6 +1,6 @@
 //! What a virtual node is made from.
 
-use crate::ipam::Cidr;
+use podsim_cri::backend::Cidr;
 use podsim_kernel::Task;
 use podsim_sys::Clock;
 use std::future::Future;

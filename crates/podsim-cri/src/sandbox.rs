@@ -109,3 +109,13 @@ pub struct PodSandboxFilter {
     /// Of this Pod.
     pub pod_uid: Option<String>,
 }
+
+impl PodSandboxFilter {
+    /// Whether it lists this sandbox.
+    #[must_use]
+    pub fn matches(&self, status: &PodSandboxStatus) -> bool {
+        self.id.as_ref().is_none_or(|id| *id == status.id)
+            && self.state.is_none_or(|state| state == status.state)
+            && self.pod_uid.as_ref().is_none_or(|uid| *uid == status.metadata.uid)
+    }
+}

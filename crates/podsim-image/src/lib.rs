@@ -7,6 +7,7 @@
 //! * [`builtin`]: the images that the build script made from `wasm-images/`, with their precompiled code.
 
 pub mod builtin;
+mod cri;
 pub mod image;
 pub mod layer;
 pub mod reference;

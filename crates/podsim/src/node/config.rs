@@ -1,7 +1,8 @@
 //! The node configuration: `--node-config FILE`.
 
 use anyhow::{Context, Result, bail};
-use podsim_virtual::{Cidr, InterfaceConfig};
+use podsim_cri::backend::Cidr;
+use podsim_virtual::InterfaceConfig;
 use serde::Deserialize;
 use std::net::Ipv4Addr;
 use std::path::Path;
