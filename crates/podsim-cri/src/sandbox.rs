@@ -119,3 +119,21 @@ impl PodSandboxFilter {
             && self.pod_uid.as_ref().is_none_or(|uid| *uid == status.metadata.uid)
     }
 }
+
+impl DnsConfig {
+    /// The text of `/etc/resolv.conf`.
+    #[must_use]
+    pub fn resolv_conf(&self) -> String {
+        let mut text = String::new();
+        if !self.searches.is_empty() {
+            text.push_str(&format!("search {}\n", self.searches.join(" ")));
+        }
+        for server in &self.servers {
+            text.push_str(&format!("nameserver {server}\n"));
+        }
+        if !self.options.is_empty() {
+            text.push_str(&format!("options {}\n", self.options.join(" ")));
+        }
+        text
+    }
+}

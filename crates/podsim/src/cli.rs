@@ -5,6 +5,7 @@ use crate::commands::{
     ps, run, version, wait,
 };
 use crate::context::{Context, GlobalArgs, Target};
+use crate::node::Backend;
 use crate::notes;
 use crate::terminal::{Stream, Terminal};
 use anyhow::Result;
@@ -61,6 +62,15 @@ impl Cli {
     /// Whether a node runs in this process: then it needs all threads, a client needs one.
     pub(crate) fn runs_a_node(&self) -> bool {
         matches!(self.command, Command::Run(_) | Command::Test(_))
+    }
+
+    /// The backend of the node that this process is going to run, if it runs one.
+    pub(crate) fn backend(&self) -> Option<Backend> {
+        match &self.command {
+            Command::Run(args) => args.backend(),
+            Command::Test(args) => Some(args.backend()),
+            _ => None,
+        }
     }
 
     /// Does it.

@@ -34,7 +34,17 @@ use tokio::runtime::Builder;
 
 /// The program: reads the command line, does what it says, and ends the process.
 pub fn main() -> ! {
+    // A process of a Pod of the Linux backend is this program, too.
+    #[cfg(target_os = "linux")]
+    podsim_linux::enter(programs::on_linux);
     let command_line = Cli::try_parse();
+    // Before there are threads.
+    if let Some(backend) = command_line.as_ref().ok().and_then(Cli::backend)
+        && let Err(error) = backend.prepare()
+    {
+        eprintln!("{}", errors::report(&error).0);
+        std::process::exit(1);
+    }
     // A client has one connection and one terminal: more threads would only cost start-up.
     let node = command_line.as_ref().is_ok_and(Cli::runs_a_node);
     let mut builder = if node {

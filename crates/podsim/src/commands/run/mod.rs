@@ -12,6 +12,7 @@ use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
 use crate::manifests;
+use crate::node::{Backend, BackendArgs};
 use crate::terminal::Stream;
 use anyhow::Result;
 use clap::Args;
@@ -42,6 +43,8 @@ pub(crate) struct RunArgs {
     /// The node's name, addresses, interfaces and Pod range
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Manifests, YAML or JSON (- is the input)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
@@ -51,6 +54,13 @@ pub(crate) struct RunArgs {
     /// `--wait` for it.
     #[arg(long, hide = true)]
     background_wait: bool,
+}
+
+impl RunArgs {
+    /// The backend of the node that this process is going to run; none where another process runs it.
+    pub(crate) fn backend(&self) -> Option<Backend> {
+        (!self.detach).then_some(self.backend.backend)
+    }
 }
 
 /// A manifest and the file that it is from.
@@ -81,7 +91,7 @@ pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
     if args.detach {
         return detach::spawn(context, args).await;
     }
-    let node = LocalNode::start(args.node_config.as_deref()).await?;
+    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend).await?;
     let context = Context {
         target: Target::Known(node.endpoint().clone()),
         ..context.clone()
