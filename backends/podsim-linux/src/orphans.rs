@@ -45,3 +45,27 @@ pub(crate) fn kill_in_mount_namespace(inode: u64) {
         }
     }
 }
+
+/// Whether every process below this one sleeps, or has ended.
+pub(crate) fn all_children_sleep() -> bool {
+    let processes: Vec<(i32, i32, char)> = pids().filter_map(state).collect();
+    let mut below = vec![i32::try_from(std::process::id()).unwrap_or(0)];
+    while let Some(parent) = below.pop() {
+        for (pid, _, state) in processes.iter().filter(|(_, above, _)| *above == parent) {
+            if !matches!(state, 'S' | 'T' | 'Z' | 'X') {
+                return false;
+            }
+            below.push(*pid);
+        }
+    }
+    true
+}
+
+/// Pid, parent and state of a process (`proc_pid_stat(5)`).
+fn state(pid: i32) -> Option<(i32, i32, char)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?.chars().next()?;
+    Some((pid, fields.next()?.parse().ok()?, state))
+}

@@ -49,6 +49,20 @@ impl Cgroup {
         self.places.iter().map(|place| place.dir.as_path())
     }
 
+    /// The directories by the names of their hierarchies: those of the controllers for version 1, none for a version 2 that is alone and
+    /// `unified` for one that is not, as systemd mounts them.
+    pub fn hierarchies(&self) -> impl Iterator<Item = (String, &Path)> {
+        let alone = self.places.len() == 1;
+        self.places.iter().map(move |place| {
+            let name = match (place.version, alone) {
+                (Version::V1, _) => place.controllers.join(","),
+                (Version::V2, true) => String::new(),
+                (Version::V2, false) => "unified".to_owned(),
+            };
+            (name, place.dir.as_path())
+        })
+    }
+
     /// Sets the limits, also of a group with processes. What `resources` does not limit becomes unlimited. `oom_score_adj` is
     /// each process's own.
     ///

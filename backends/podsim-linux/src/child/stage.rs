@@ -6,14 +6,13 @@
 use crate::channel::Channel;
 use crate::child::orders::{Answer, Failure, Orders, ProcessOrders};
 use crate::child::{NativeProgram, root, terminal};
-use crate::credentials::{self, Rights};
+use crate::credentials::{Parent, Rights, die_with};
 use crate::guest;
 use crate::mount::context;
 use crate::seccomp;
 use podsim_cri::backend::user::{self, Accounts, User};
 use podsim_sys::Errno;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::Mode;
 use rustix::process::{Signal, set_parent_process_death_signal, setsid, umask};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
@@ -113,10 +112,7 @@ fn second(channel: Channel, orders: Orders, native: NativeProgram) -> ! {
 
 fn become_program(channel: &Channel, orders: &Orders) -> Result<(guest::Program, Vec<String>), Failure> {
     // It is not kept over the clone.
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
-    if node_is_gone(channel) {
-        std::process::exit(1);
-    }
+    die_with(Some(Parent::Socket(channel.as_fd()))).map_err(failed)?;
     // A leader of a process group cannot begin a session, and this is none.
     setsid().map_err(io::Error::from)?;
     umask(Mode::empty());
@@ -140,25 +136,23 @@ fn become_program(channel: &Channel, orders: &Orders) -> Result<(guest::Program,
     }
     working_directory(&process.working_dir)?;
     let rights = Rights {
-        credentials: user.credentials,
-        oom_score_adj: process.oom_score_adj,
+        oom_score_adj: Some(process.oom_score_adj),
+        ..Rights::from(&user.credentials)
     };
-    credentials::apply(&rights)?;
+    rights.apply(Some(Parent::Socket(channel.as_fd()))).map_err(failed)?;
     let program = find_program(process, &environ)?;
     if !process.security.privileged {
-        seccomp::install(rights.credentials.bounding)?;
-    }
-    if node_is_gone(channel) {
-        std::process::exit(1);
+        seccomp::install(user.credentials.bounding).map_err(failed)?;
     }
     Ok((program, environ))
 }
 
-/// Whether the node process has died, maybe before its death could be a signal.
-fn node_is_gone(channel: &Channel) -> bool {
-    let mut fds = [PollFd::new(channel, PollFlags::empty())];
-    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+/// A step that failed, before the program was looked for.
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure {
+        message: error.to_string(),
+        exit_code: 128,
+    }
 }
 
 fn find_user(process: &ProcessOrders) -> Result<User, Failure> {

@@ -1,7 +1,6 @@
 //! What a Linux node is made from.
 
-use crate::network::InterfaceConfig;
-use podsim_cri::backend::Cidr;
+use crate::network::{Cidr, InterfaceConfig};
 use podsim_sys::Clock;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +26,7 @@ pub struct LinuxConfig {
     pub resolv_conf: String,
     /// Images and layers, kept from run to run.
     pub data: PathBuf,
-    /// What lives as long as the node; made, and removed in the end.
+    /// What lives as long as the nodes of this machine: a directory for each, and what they share.
     pub run: PathBuf,
     /// Whether podsim is root in a user namespace of its own.
     pub rootless: bool,
@@ -35,13 +34,25 @@ pub struct LinuxConfig {
     pub shell_environment: Vec<String>,
 }
 
+impl LinuxConfig {
+    /// The node's own directory; made, and removed in the end.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.run.join("nodes").join(&self.name)
+    }
+
+    /// What the nodes of this machine share about the bridge and the addresses.
+    pub(crate) fn network_directory(&self) -> PathBuf {
+        self.run.join("network")
+    }
+}
+
 /// Which network the Pods hang on.
 #[derive(Clone, Debug)]
 pub enum NetworkConfig {
-    /// The host's, by a bridge of this name.
+    /// The host's, by this bridge, which the nodes of the host share.
     Host {
         /// The bridge.
-        bridge: String,
+        bridge: InterfaceConfig,
     },
     /// A network namespace of the node's own, with this bridge and these interfaces; nothing of it is seen on the host.
     Own {

@@ -9,9 +9,7 @@ use crate::runtime::stdio::{Stdio, Stream};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::backend::{ContainerRecord, RunningProcess, environment};
-use podsim_cri::{
-    ContainerConfig, ContainerId, Error, LogStream, NamespaceInodes, NamespaceMode, Result, SecurityContext,
-};
+use podsim_cri::{ContainerConfig, ContainerId, Error, LogStream, NamespaceInodes, NamespaceMode, Result};
 use podsim_sys::{CloneFlags, NsKind, Pid, Signal, Winsize};
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -69,7 +67,7 @@ impl Container {
                 .apply(&config.resources)
                 .map_err(|error| Error::Internal(error.to_string()))?;
         }
-        let directory = node.config.run.join("containers").join(&id.0);
+        let directory = node.path("containers", &id.0);
         let shown = podsim_cri::Image::from(&*image);
         // HOME is found where the accounts are: in the container.
         let mut environ = environment(&config, &shown.config, node.hostname_of(&sandbox.config), "");
@@ -157,10 +155,7 @@ impl Container {
             environ,
             working_dir,
             image_user: self.record.image.config.user.clone(),
-            security: SecurityContext {
-                run_as_username: self.config.security.run_as_username.clone(),
-                ..self.config.security.clone()
-            },
+            security: self.config.security.clone(),
             oom_score_adj: self.config.resources.oom_score_adj,
         }
     }

@@ -1,12 +1,13 @@
 //! The node under the Pods: images, network, cgroups, and its own shell.
 
 use crate::cgroup::{Cgroup, Manager};
-use crate::child::orders::{Bind, Orders, ProcessOrders, RootOrders, RootSource, TerminalOrders};
+use crate::child::orders::{Bind, Join, Orders, ProcessOrders, RootOrders, RootSource, TerminalOrders};
 use crate::mount;
-use crate::network::{Ipam, NodeNetwork};
-use crate::runtime::config::LinuxConfig;
-use crate::runtime::process::{self, Started, failed, internal};
+use crate::network::{NetNs, NodeNetwork, NodeNetworkConfig};
+use crate::runtime::config::{LinuxConfig, NetworkConfig};
+use crate::runtime::process::{self, Descriptor, Started, failed, internal};
 use crate::runtime::stdio::Stdio;
+use crate::prune;
 use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
@@ -14,7 +15,7 @@ use podsim_cri::{Error, NamespaceMode, NamespaceOption, PodSandboxConfig, Result
 use podsim_image::{Image, ImageStore, LayerStore, OverlayXattrs};
 use podsim_sys::{CloneFlags, Winsize};
 use rustix::mount::MountFlags;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +27,12 @@ pub(crate) struct Node {
     pub(crate) images: ImageStore,
     layers: LayerStore,
     pub(crate) network: NodeNetwork,
-    pub(crate) ipam: Ipam,
+    /// Its namespace, if that is not the host's.
+    own_network: Option<NetNs>,
+    /// Locked as long as the node lives: what is in an unlocked directory has been left behind.
+    _lock: File,
+    /// The node's own directory.
+    directory: PathBuf,
     cgroups: Manager,
     /// Whether overlayfs can be used; otherwise images are copied.
     overlay: bool,
@@ -35,10 +41,11 @@ pub(crate) struct Node {
 impl Node {
     /// Makes a node.
     pub(crate) fn boot(config: LinuxConfig) -> Result<Arc<Self>> {
-        let run = &config.run;
-        for directory in ["sandboxes", "containers", "volumes"] {
-            mount::directory(&run.join(directory)).map_err(internal)?;
+        let directory = config.directory();
+        for name in ["sandboxes", "containers", "volumes"] {
+            mount::directory(&directory.join(name)).map_err(internal)?;
         }
+        let lock = prune::lock(&directory).map_err(internal)?;
         let xattrs = if config.rootless {
             OverlayXattrs::User
         } else {
@@ -46,11 +53,9 @@ impl Node {
         };
         let fail = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
         let layers = LayerStore::open(&config.data, xattrs).map_err(|error| fail(&error))?;
-        let network = NodeNetwork::open(&config.name, config.pod_cidr, &config.network).map_err(|error| fail(&error))?;
-        let ipam = match network.own_namespace() {
-            Some(_) => Ipam::new(config.pod_cidr),
-            None => Ipam::shared(config.pod_cidr, &config.data.join("network")).map_err(|error| fail(&error))?,
-        };
+        rustix::system::sethostname(config.hostname.as_bytes())
+            .map_err(|errno| failed("sethostname")(errno.into()))?;
+        let (network, own_network) = network(&config).map_err(|error| fail(&error))?;
         let mut cgroups = Manager::detect();
         cgroups.prepare();
         let node = Arc::new(Self {
@@ -58,9 +63,11 @@ impl Node {
             images: ImageStore::open(&config.data).map_err(|error| fail(&error))?,
             layers,
             network,
-            ipam,
+            own_network,
             cgroups,
-            overlay: overlay_works(run, config.rootless),
+            overlay: overlay_works(&directory, config.rootless),
+            _lock: lock.ok_or_else(|| Error::AlreadyExists(format!("node {}", config.name)))?,
+            directory,
             config,
         });
         node.prepare_shell()?;
@@ -87,6 +94,28 @@ impl Node {
             missing.push("overlayfs cannot be used here: each container gets a copy of its image".to_owned());
         }
         missing
+    }
+
+    /// Where something of the node is on disk.
+    pub(crate) fn path(&self, kind: &str, id: &str) -> PathBuf {
+        self.directory.join(kind).join(id)
+    }
+
+    /// The namespace of the node's network, if that is not the host's.
+    pub(crate) fn own_network(&self) -> Option<&NetNs> {
+        self.own_network.as_ref()
+    }
+
+    /// What a process does to be in the node's network namespace.
+    pub(crate) fn join_network(&self) -> (Vec<Join>, Vec<Descriptor>) {
+        let Some(network) = &self.own_network else {
+            return (Vec::new(), Vec::new());
+        };
+        let join = Join {
+            descriptor: 0,
+            kinds: CloneFlags::NEWNET.bits(),
+        };
+        (vec![join], vec![Arc::new(network.clone())])
     }
 
     /// The host name that a Pod has.
@@ -158,7 +187,7 @@ impl Node {
 
     /// Puts the root of the node's own shell together: in this process's mount namespace, which nobody else sees.
     fn prepare_shell(&self) -> Result<()> {
-        let directory = self.config.run.join("node");
+        let directory = self.directory.join("node");
         let image = self
             .images
             .node_image()
@@ -188,7 +217,7 @@ impl Node {
 
     /// A file of the node's own filesystem.
     pub(crate) fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.config.run.join("node/root").join(path.trim_start_matches('/')))
+        fs::read(self.directory.join("node/root").join(path.trim_start_matches('/')))
     }
 
     /// Starts a command in the node's own namespaces, as root: the node's shell.
@@ -215,11 +244,8 @@ impl Node {
         if tty {
             environ.push("TERM=xterm".to_owned());
         }
-        let directory = self.config.run.join("node");
-        let (join, descriptors) = match self.network.own_namespace() {
-            Some(net) => (vec![crate::child::orders::Join { descriptor: 0, kinds: CloneFlags::NEWNET.bits() }], vec![net]),
-            None => (Vec::new(), Vec::new()),
-        };
+        let directory = self.directory.join("node");
+        let (join, descriptors) = self.join_network();
         mount::directory(&directory.join("shell")).map_err(internal)?;
         let orders = Orders {
             join,
@@ -232,12 +258,7 @@ impl Node {
                 node_pids: true,
                 shm: PathBuf::from("/dev/shm"),
                 cgroups: Vec::new(),
-                binds: vec![Bind {
-                    source: self.config.run.clone(),
-                    sub_path: None,
-                    target: self.config.run.to_string_lossy().into_owned(),
-                    readonly: true,
-                }],
+                binds: Vec::new(),
             }),
             terminal: tty.then_some(TerminalOrders {
                 size: winsize.map(|size| (size.rows, size.cols)),
@@ -265,24 +286,44 @@ impl Node {
 
     /// Removes everything of the node from the host.
     pub(crate) fn remove(&self) {
-        self.network.remove();
+        if let Err(error) = self.network.leave() {
+            tracing::warn!("{error}");
+        }
         self.cgroups.remove_node(&self.config.name);
-        let _ = mount::detach(&self.config.run.join("node/root"));
-        if let Err(error) = fs::remove_dir_all(&self.config.run) {
-            tracing::warn!("{}: {error}", self.config.run.display());
+        let _ = mount::detach(&self.directory.join("node/root"));
+        if let Err(error) = fs::remove_dir_all(&self.directory) {
+            tracing::warn!("{}: {error}", self.directory.display());
+        }
+    }
+}
+
+/// The node's network, and its namespace if that is not the host's.
+fn network(config: &LinuxConfig) -> crate::network::Result<(NodeNetwork, Option<NetNs>)> {
+    let with = |bridge: &crate::network::InterfaceConfig| NodeNetworkConfig {
+        node: config.name.clone(),
+        pod_cidr: config.pod_cidr,
+        bridge: bridge.clone(),
+    };
+    match &config.network {
+        NetworkConfig::Host { bridge } => {
+            let network = NodeNetwork::of_host(with(bridge), &config.network_directory())?;
+            Ok((network, None))
+        }
+        NetworkConfig::Own { bridge, interfaces } => {
+            let network = NodeNetwork::of_its_own(with(bridge), interfaces)?;
+            let namespace = network.netns().clone();
+            Ok((network, Some(namespace)))
         }
     }
 }
 
 /// Where a container sees its cgroups: below the names of the hierarchies where there are several.
 fn shown_cgroups(cgroup: &Cgroup) -> Vec<(String, PathBuf)> {
-    cgroup
-        .shown()
-        .map(|(name, directory)| match name {
-            "" => ("/sys/fs/cgroup".to_owned(), directory.to_owned()),
-            name => (format!("/sys/fs/cgroup/{name}"), directory.to_owned()),
-        })
-        .collect()
+    let place = |(name, directory): (String, &Path)| match name.as_str() {
+        "" => ("/sys/fs/cgroup".to_owned(), directory.to_owned()),
+        name => (format!("/sys/fs/cgroup/{name}"), directory.to_owned()),
+    };
+    cgroup.hierarchies().map(place).collect()
 }
 
 /// Whether overlayfs can be mounted with its upper layer where the containers' would be.

@@ -8,7 +8,7 @@ use crate::spawner::Spawner;
 use futures_util::FutureExt;
 use podsim_cri::{BoxRead, BoxWrite, Error, ExecSession, NamespaceInodes, Result};
 use podsim_sys::{NsKind, Pid, Signal, WaitStatus, Winsize};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -88,7 +88,7 @@ pub(crate) async fn start(spawner: &Spawner, orders: Orders, descriptors: Vec<De
 }
 
 /// A descriptor that goes along with orders.
-pub(crate) type Descriptor = Arc<OwnedFd>;
+pub(crate) type Descriptor = Arc<dyn AsFd + Send + Sync>;
 
 /// Gives the orders and listens to what comes of them: the process, and the master of its terminal.
 fn talk(
@@ -171,9 +171,17 @@ impl Process {
 
     /// Sends a signal; to a process that has ended it goes nowhere.
     pub(crate) fn kill(&self, signal: Signal) {
-        if let Some(signal) = rustix::process::Signal::from_named_raw(signal.number().into()) {
-            let _ = pidfd_send_signal(&self.pidfd, signal);
-        }
+        // SAFETY: no pointer is passed but the null pointer of `siginfo`. (rustix knows no real-time signals here, which an image's
+        // `StopSignal` may be.)
+        let _ = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.pidfd.as_raw_fd(),
+                libc::c_int::from(signal.number()),
+                std::ptr::null::<libc::siginfo_t>(),
+                0,
+            )
+        };
     }
 
     /// Waits for its end.

@@ -3,7 +3,7 @@
 use crate::cgroup::Cgroup;
 use crate::child::orders::{Bind, Join, Orders, ProcessOrders};
 use crate::mount;
-use crate::network::{Lease, NetNs};
+use crate::network::{Lease, NetNs, PodAttachment};
 use crate::runtime::container::Container;
 use crate::runtime::node::Node;
 use crate::runtime::process::{self, Descriptor, Process, failed, internal};
@@ -31,7 +31,7 @@ pub(crate) struct Sandbox {
     /// What is on disk for it: `hostname`, `resolv.conf`, `shm`, the root of pause.
     directory: PathBuf,
     pub(crate) pause: Process,
-    pub(crate) net: Arc<NetNs>,
+    pub(crate) net: NetNs,
     cgroup: Option<Cgroup>,
     pub(crate) containers: Mutex<Vec<Arc<Container>>>,
     life: Mutex<Life>,
@@ -53,7 +53,7 @@ impl Sandbox {
     /// Makes and starts a sandbox.
     pub(crate) async fn run(node: &Arc<Node>, config: PodSandboxConfig) -> Result<Arc<Self>> {
         let id = SandboxId(node.new_id());
-        let directory = node.config.run.join("sandboxes").join(&id.0);
+        let directory = node.path("sandboxes", &id.0);
         let made = Self::make(node, id, config, directory.clone()).await;
         if made.is_err() {
             discard(&directory);
@@ -73,18 +73,12 @@ impl Sandbox {
         files().map_err(failed("cannot make the files of the Pod"))?;
         let lease = match config.namespaces.network {
             NamespaceMode::Node => None,
-            _ => Some(node.ipam.allocate().map_err(|error| podsim_cri::Error::Internal(error.to_string()))?),
+            _ => Some(node.network.allocate().map_err(|error| podsim_cri::Error::Internal(error.to_string()))?),
         };
         let cgroup = node.cgroup(&config.metadata.uid, &id.0)?;
         let orders = Self::orders(node, &config, &image, &directory, cgroup.clone())?;
-        let (join, descriptors) = match (&config.namespaces.network, node.network.own_namespace()) {
-            (NamespaceMode::Node, Some(net)) => (
-                vec![Join {
-                    descriptor: 0,
-                    kinds: CloneFlags::NEWNET.bits(),
-                }],
-                vec![net],
-            ),
+        let (join, descriptors) = match config.namespaces.network {
+            NamespaceMode::Node => node.join_network(),
             _ => (Vec::new(), Vec::new()),
         };
         let orders = Orders { join, ..orders };
@@ -92,7 +86,12 @@ impl Sandbox {
         let pause = process::start(&node.spawner, orders, descriptors, stdio).await?.process;
         let net = NetNs::of_pid(pause.pid.0.unsigned_abs()).map_err(internal);
         let attach = |lease: Lease, net: &NetNs| {
-            let link = node.network.attach_pod(net, &id.0, lease.address());
+            let link = node.network.attach_pod(&PodAttachment {
+                sandbox: &id.0,
+                netns: net,
+                address: lease.address(),
+                mac: None,
+            });
             link.map(|link| Attached { lease, link })
                 .map_err(|error| podsim_cri::Error::Internal(format!("cannot connect the Pod to the bridge: {error}")))
         };
@@ -110,7 +109,7 @@ impl Sandbox {
             created_at: node.now(),
             directory,
             pause,
-            net: Arc::new(net),
+            net,
             cgroup,
             containers: Mutex::default(),
             life: Mutex::new(Life { ready: true, attached }),

@@ -94,8 +94,14 @@ impl LinuxRuntime {
 
     /// The network namespace of the node, if it is not the host's.
     #[must_use]
-    pub fn own_network(&self) -> Option<Arc<network::NetNs>> {
-        self.node.network.namespace()
+    pub fn own_network(&self) -> Option<&network::NetNs> {
+        self.node.own_network()
+    }
+
+    /// Whether every process of the node sleeps.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        crate::orphans::all_children_sleep()
     }
 
     fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {
@@ -320,10 +326,10 @@ impl RuntimeService for LinuxRuntime {
         let container = self.container(id)?;
         let usage = container.cgroup.as_ref().map(|cgroup| cgroup.stats()).unwrap_or_default();
         Ok(ContainerStats {
-            cpu_usage_nanos: usage.cpu_nanos,
-            memory_working_set: usage.memory_working_set,
+            cpu_usage_nanos: usage.cpu_nanos.unwrap_or(0),
+            memory_working_set: usage.memory_working_set.unwrap_or(0),
             writable_layer: 0,
-            pids: usage.pids,
+            pids: usage.pids.unwrap_or(0),
         })
     }
 
@@ -434,7 +440,7 @@ impl RuntimeService for LinuxRuntime {
     async fn create_volume(&self, config: VolumeConfig) -> Result<VolumeId> {
         let id = VolumeId(format!("{}/{}", config.pod_uid, config.name));
         if !self.state.lock().volumes.contains_key(&id) {
-            let path = self.node.config.run.join("volumes").join(&config.pod_uid).join(&config.name);
+            let path = self.node.path("volumes", &config.pod_uid).join(&config.name);
             let volume = Arc::new(Volume::new(path, &config)?);
             self.state.lock().volumes.entry(id.clone()).or_insert(volume);
         }
