@@ -15,3 +15,5 @@ pub mod host_task;
 pub mod netlink;
 pub mod network;
 pub mod seccomp;
+#[cfg(test)]
+pub(crate) mod testing;
