@@ -41,11 +41,14 @@ pub(crate) struct Node {
 impl Node {
     /// Makes a node.
     pub(crate) fn boot(config: LinuxConfig) -> Result<Arc<Self>> {
+        for leftover in prune::prune(&config.run).map_err(internal)? {
+            tracing::info!("removed what the node {} had left behind", leftover.node);
+        }
         let directory = config.directory();
+        let lock = prune::claim(&config.run, &directory).map_err(internal)?;
         for name in ["sandboxes", "containers", "volumes"] {
             mount::directory(&directory.join(name)).map_err(internal)?;
         }
-        let lock = prune::lock(&directory).map_err(internal)?;
         let xattrs = if config.rootless {
             OverlayXattrs::User
         } else {
