@@ -115,7 +115,6 @@ pub(crate) fn bind(source: &Path, target: &Path) -> io::Result<()> {
 
 /// Makes a mount read-only. Flags that a user namespace may not take away (`mount_namespaces(7)`, locked flags) are kept.
 pub(crate) fn make_readonly(target: &Path) -> io::Result<()> {
-    let fail = context(format_args!("remount {} read-only", target.display()));
     let statfs = rustix::fs::statvfs(target).map_err(io::Error::from);
     let kept = match statfs {
         Ok(statfs) => [
@@ -128,7 +127,8 @@ pub(crate) fn make_readonly(target: &Path) -> io::Result<()> {
         .fold(MountFlags::empty(), |all, (_, flag)| all | flag),
         Err(_) => MountFlags::empty(),
     };
-    mount_remount(target, MountFlags::BIND | MountFlags::RDONLY | kept, "").map_err(fail)
+    mount_remount(target, MountFlags::BIND | MountFlags::RDONLY | kept, "")
+        .map_err(context(format_args!("remount {} read-only", target.display())))
 }
 
 /// Changes how mounts below a directory propagate.

@@ -1,13 +1,13 @@
 //! The node under the Pods: kernel, images, its own filesystem, interfaces and shell.
 
-use crate::config::{InterfaceConfig, VirtualConfig};
+use crate::config::VirtualConfig;
 use crate::launcher::WasmLauncher;
 use crate::process::{self, Io, StartRequest};
 use crate::rootfs::LayerCache;
 use crate::stdio::describe;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use podsim_cri::backend::{self, Cidr, Ipam};
+use podsim_cri::backend::{self, Cidr, InterfaceConfig, Ipam};
 use podsim_cri::{Error, ExecSession, Result};
 use podsim_image::ImageStore;
 use podsim_kernel::fs::overlay::Overlay;
@@ -163,11 +163,7 @@ impl Node {
         }
         // The default route goes over the first interface, to the first address of its network.
         if let Some((interface, (address, prefix))) = self.config.interfaces.iter().find_map(|i| Some((i, i.ipv4?))) {
-            let network = Cidr {
-                network: address,
-                prefix,
-            }
-            .masked();
+            let network = Cidr::of(address, prefix);
             if network.gateway() != address {
                 net.add_default_route(network.gateway(), &interface.name)?;
             }

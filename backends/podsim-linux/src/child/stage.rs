@@ -45,7 +45,7 @@ fn prepare(channel: &Channel) -> io::Result<Option<(Orders, Fork)>> {
         return Ok(None);
     };
     if let Some(cgroup) = &orders.cgroup {
-        cgroup.join_self()?;
+        cgroup.join_self().map_err(io::Error::other)?;
     }
     join(&orders, &descriptors)?;
     drop(descriptors);
@@ -58,7 +58,7 @@ fn join(orders: &Orders, descriptors: &[OwnedFd]) -> io::Result<()> {
         let missing = || io::Error::other("a namespace that did not come with the orders");
         let descriptor = descriptors.get(join.descriptor).ok_or_else(missing)?;
         let kinds = ThreadNameSpaceType::from_bits_retain(join.kinds);
-        move_into_thread_name_spaces(descriptor, kinds).map_err(context(format_args!("setns {:#x}", join.kinds)))?;
+        move_into_thread_name_spaces(descriptor.as_fd(), kinds).map_err(context(format_args!("setns {:#x}", join.kinds)))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a Linux node is made from.
 
-use crate::network::{Cidr, InterfaceConfig};
+use podsim_cri::backend::{Cidr, InterfaceConfig};
 use podsim_sys::Clock;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 
 mod config;
 mod container;
+mod images;
 mod node;
 mod process;
 mod sandbox;

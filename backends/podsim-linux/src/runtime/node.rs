@@ -12,9 +12,9 @@ use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
 use podsim_cri::{Error, NamespaceMode, NamespaceOption, PodSandboxConfig, Result, SecurityContext};
-use podsim_image::{Image, ImageStore, LayerStore, OverlayXattrs};
+use podsim_image::layer_store::{LayerStoreError, OverlayXattrs};
+use podsim_image::{Image, ImageStore, LayerStore};
 use podsim_sys::{CloneFlags, Winsize};
-use rustix::mount::MountFlags;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Node {
         cgroups.prepare();
         let node = Arc::new(Self {
             spawner: Spawner::start().map_err(failed("cannot start processes"))?,
-            images: ImageStore::open(&config.data).map_err(|error| fail(&error))?,
+            images: ImageStore::with_builtin_images(),
             layers,
             network,
             own_network,
@@ -133,7 +133,7 @@ impl Node {
     /// The image that a reference means.
     pub(crate) fn find_image(&self, reference: &str) -> Result<Arc<Image>> {
         let missing = || Error::ImageNotFound(format!("image {reference:?} is not present on this node"));
-        self.images.find(reference).ok_or_else(missing)
+        self.images.find(reference).cloned().ok_or_else(missing)
     }
 
     /// The cgroup of a sandbox or container; `None` where nothing can be limited.
@@ -199,7 +199,7 @@ impl Node {
         let prepare = || -> io::Result<()> {
             mount::directory(&target)?;
             mount::directory(&upper)?;
-            let other = |error: podsim_image::LayerStoreError| io::Error::other(error.to_string());
+            let other = |error: LayerStoreError| io::Error::other(error.to_string());
             if self.overlay {
                 let work = directory.join("work");
                 mount::directory(&work)?;
@@ -302,7 +302,7 @@ impl Node {
 
 /// The node's network, and its namespace if that is not the host's.
 fn network(config: &LinuxConfig) -> crate::network::Result<(NodeNetwork, Option<NetNs>)> {
-    let with = |bridge: &crate::network::InterfaceConfig| NodeNetworkConfig {
+    let with = |bridge: &backend::InterfaceConfig| NodeNetworkConfig {
         node: config.name.clone(),
         pod_cidr: config.pod_cidr,
         bridge: bridge.clone(),

@@ -27,7 +27,7 @@ pub(crate) enum Backend {
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub(crate) struct BackendArgs {
     /// What runs the containers
-    #[arg(long, value_enum, default_value_t, value_name = "BACKEND", env = "PODSIM_BACKEND")]
+    #[arg(long, value_enum, default_value_t, value_name = "BACKEND")]
     pub(crate) backend: Backend,
 }
 
@@ -60,7 +60,8 @@ impl Backend {
 
 #[cfg(not(target_os = "linux"))]
 fn not_here<T>() -> Result<T> {
-    let message = "error: --backend=linux needs a Linux machine: leave it out, and the Pods run on podsim's virtual kernel";
+    let message =
+        "error: --backend=linux needs a Linux machine: leave it out, and the Pods run on podsim's virtual kernel";
     Err(crate::errors::Failure::new(message).into())
 }
 

@@ -1,8 +1,7 @@
 //! The node configuration: `--node-config FILE`.
 
 use anyhow::{Context, Result, bail};
-use podsim_cri::backend::Cidr;
-use podsim_virtual::InterfaceConfig;
+use podsim_cri::backend::{Cidr, InterfaceConfig};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
 use std::path::Path;

@@ -1,9 +1,10 @@
 //! A node in namespaces of this machine.
 
 use super::backend::Parts;
-use super::NodeConfig;
+use super::{NodeConfig, random};
 use crate::cluster::ENDPOINT_VARIABLE;
 use anyhow::Result;
+use podsim_cri::backend::InterfaceConfig;
 use podsim_linux::{LinuxConfig, LinuxRuntime, NetworkConfig, Places};
 
 /// The Pods' bridge on the host.
@@ -12,7 +13,8 @@ const BRIDGE: &str = "podsim0";
 /// Makes it.
 pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<LinuxRuntime> {
     let places = Places::find()?;
-    let name = parts.endpoint.name.clone();
+    // No two nodes of a machine have the same.
+    let name = format!("{}-{:08x}", config.name, random()? >> 32);
     // The host's own network can be used by root only, and not where the configuration says what the node's looks like.
     let own = parts.isolated || places.rootless || !config.interfaces.is_empty();
     let network = if own {
@@ -22,7 +24,7 @@ pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<LinuxRuntime> {
         }
     } else {
         NetworkConfig::Host {
-            bridge: BRIDGE.to_owned(),
+            bridge: InterfaceConfig::new(BRIDGE),
         }
     };
     let endpoint = serde_json::to_string(&parts.endpoint)?;
@@ -34,7 +36,7 @@ pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<LinuxRuntime> {
         network,
         hosts: parts.hosts,
         resolv_conf: config.resolv_conf(),
-        run: places.run.join(format!("{name}-{}", std::process::id())),
+        run: places.run,
         data: places.data,
         rootless: places.rootless,
         shell_environment: vec![format!("{ENDPOINT_VARIABLE}={endpoint}")],

@@ -14,9 +14,9 @@ pub(crate) use config::NodeConfig;
 use crate::cluster::Endpoint;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
+use backend::{Parts, Runtime};
 use clock::HostClock;
 use config::UtsMode;
-use backend::{Parts, Runtime};
 use futures_util::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
@@ -186,7 +186,12 @@ impl Node {
             state: Some(PodSandboxState::Ready),
             ..PodSandboxFilter::default()
         };
-        let sandboxes = self.runtime.service().list_pod_sandbox(&ready).await.unwrap_or_default();
+        let sandboxes = self
+            .runtime
+            .service()
+            .list_pod_sandbox(&ready)
+            .await
+            .unwrap_or_default();
         let runs = sandboxes
             .iter()
             .any(|sandbox| sandbox.metadata.namespace == namespace && sandbox.metadata.name == name);
@@ -229,12 +234,7 @@ fn complain<E: std::fmt::Display>(who: &str, result: Result<(), E>) {
     }
 }
 
-fn kubelet_config(
-    config: &NodeConfig,
-    runtime: &Runtime,
-    addresses: &[Ipv4Addr],
-    node_hosts: String,
-) -> KubeletConfig {
+fn kubelet_config(config: &NodeConfig, runtime: &Runtime, addresses: &[Ipv4Addr], node_hosts: String) -> KubeletConfig {
     KubeletConfig {
         kernel_version: runtime.kernel_version(),
         node_name: config.name.clone(),

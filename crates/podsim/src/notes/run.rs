@@ -183,7 +183,11 @@ impl Runner<'_> {
     async fn terminal(&mut self) -> Result<&mut Terminal> {
         if self.terminal.is_none() {
             let command = ["env", &format!("PS1={PROMPT}"), "sh"].map(str::to_owned);
-            let session = self.node.runtime.exec_on_node(&command, true, true, Some(WINDOW)).await?;
+            let session = self
+                .node
+                .runtime
+                .exec_on_node(&command, true, true, Some(WINDOW))
+                .await?;
             self.terminal = Some(Terminal::open(session).await.context("the node's shell")?);
         }
         self.terminal.as_mut().context("the node's shell")

@@ -18,6 +18,14 @@ impl std::fmt::Display for Cidr {
 }
 
 impl Cidr {
+    /// Reads `172.172.1.0/24`; bits behind the prefix are cleared.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Cidr> {
+        let (address, prefix) = text.split_once('/')?;
+        let prefix: u8 = prefix.parse().ok().filter(|p| *p <= 32)?;
+        Some(Cidr::of(address.parse().ok()?, prefix))
+    }
+
     /// The network that an address with these bits is in.
     #[must_use]
     pub fn of(address: Ipv4Addr, prefix: u8) -> Cidr {
@@ -35,7 +43,8 @@ impl Cidr {
     }
 
     /// The last address.
-    pub(super) fn last(self) -> Ipv4Addr {
+    #[must_use]
+    pub fn last(self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.network.to_bits() | !mask(self.prefix))
     }
 
@@ -63,6 +72,14 @@ mod tests {
 
     fn cidr(a: u8, b: u8, c: u8, prefix: u8) -> Cidr {
         Cidr::of(Ipv4Addr::new(a, b, c, 0), prefix)
+    }
+
+    #[test]
+    fn nonsense_is_no_range() {
+        for text in ["", "10.0.0.0", "10.0.0.0/33", "x/8"] {
+            assert_eq!(Cidr::parse(text), None, "{text}");
+        }
+        assert_eq!(Cidr::parse("10.244.0.9/24"), Some(cidr(10, 244, 0, 24)));
     }
 
     #[test]
