@@ -3,13 +3,14 @@
 //! * [`host_task`]: [`podsim_sys::Syscalls`] over the system calls of the process that it is in.
 //! * [`guest`]: runs a wasm program in this process, which has been re-executed for it under the guest's argv.
 //! * [`netlink`], [`network`]: interfaces, addresses and routes; the Pods' bridge.
-//! * [`cgroup`], [`seccomp`]: limits and restrictions.
+//! * [`cgroup`], [`credentials`], [`seccomp`]: limits, rights and restrictions.
 //!
 //! Of all crates this is the one that needs `unsafe`: system calls that no safe wrapper has, each explained where it is.
 
 #![cfg(target_os = "linux")]
 
 pub mod cgroup;
+pub mod credentials;
 pub mod guest;
 pub mod host_task;
 pub mod netlink;
