@@ -4,6 +4,7 @@
 //! * [`guest`]: runs a wasm program in this process, which has been re-executed for it under the guest's argv.
 //! * [`netlink`], [`network`]: interfaces, addresses and routes; the Pods' bridge.
 //! * [`cgroup`], [`credentials`], [`seccomp`]: limits, rights and restrictions.
+//! * [`userns`]: podsim without root; user namespaces of Pods; what the machine must have.
 //!
 //! Of all crates this is the one that needs `unsafe`: system calls that no safe wrapper has, each explained where it is.
 
@@ -18,3 +19,4 @@ pub mod network;
 pub mod seccomp;
 #[cfg(test)]
 mod testing;
+pub mod userns;
