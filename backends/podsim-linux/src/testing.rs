@@ -29,6 +29,26 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
+/// Does something as the only thread of a process, as podsim and its children are at their start, and ends this one as that
+/// ended.
+#[expect(unsafe_code, reason = "fork has no safe wrapper")]
+pub(crate) fn alone(work: impl FnOnce() + std::panic::UnwindSafe) -> ! {
+    use std::io::Write;
+    // SAFETY: the other thread of this test program only waits for this one; it holds no lock that the child needs.
+    match unsafe { nix::unistd::fork() }.expect("a child") {
+        nix::unistd::ForkResult::Child => {
+            let result = std::panic::catch_unwind(work);
+            let _ = std::io::stdout().flush();
+            // SAFETY: ends the process at once; the harness's own state is the parent's.
+            unsafe { libc::_exit(i32::from(result.is_err())) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            let status = nix::sys::wait::waitpid(child, None).expect("it ends");
+            std::process::exit(i32::from(status != nix::sys::wait::WaitStatus::Exited(child, 0)))
+        }
+    }
+}
+
 /// Ends a child without the test harness's own words.
 pub(crate) fn done() -> ! {
     std::process::exit(0)
