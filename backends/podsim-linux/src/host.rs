@@ -1,7 +1,7 @@
 //! This machine: what the node process does to itself at its start, and where it keeps things.
 
 use crate::mount;
-use crate::userns;
+use crate::userns::{self, Missing};
 use podsim_cri::{Error, Result};
 use rustix::mount::MountPropagationFlags;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -30,7 +30,7 @@ impl Places {
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
         };
-        let rootless = userns::is_rootless();
+        let rootless = is_rootless();
         let data = variable("PODSIM_DATA");
         if !rootless {
             return Ok(Self {
@@ -52,27 +52,50 @@ impl Places {
     }
 }
 
-/// Prepares this process, which is going to be a node: a mount namespace and a UTS namespace of its own, so that nothing that it mounts or
-/// names is seen outside; without root, a user namespace as well. To be called while there is one thread.
+/// What a node on this machine would have to do without, as sentences; changes nothing. To be called while there is one thread.
 ///
 /// # Errors
 ///
-/// One line that says what is missing and what would help.
-pub fn prepare() -> std::result::Result<(), String> {
+/// What it cannot do without, and what would help.
+pub fn preflight() -> std::result::Result<Vec<String>, Missing> {
+    userns::preflight(rustix::process::geteuid().as_raw())
+}
+
+/// Prepares this process, which is going to be a node: a mount namespace and a UTS namespace of its own, so that nothing that it mounts or
+/// names is seen outside; without root, a user namespace as well. To be called while there is one thread. Tells what the node will have to do
+/// without, as sentences.
+///
+/// # Errors
+///
+/// What it cannot do without, and what would help.
+pub fn prepare() -> std::result::Result<Vec<String>, Missing> {
+    let mut notes = preflight()?;
     if !rustix::process::geteuid().is_root() {
-        userns::enter_rootless().map_err(|error| error.to_string())?;
+        notes.extend(userns::enter_rootless()?.missing);
     }
     let flags = UnshareFlags::NEWNS | UnshareFlags::NEWUTS;
-    // SAFETY: there is one thread, and descriptors are not unshared.
-    unsafe { unshare_unsafe(flags) }.map_err(|errno| {
-        format!("no namespace can be made ({errno}): run it as root or as a user who may make user namespaces, not in a container that forbids it")
+    #[expect(unsafe_code, reason = "rustix's unshare is unsafe because of one of its flags")]
+    // SAFETY: descriptors are not unshared.
+    let unshared = unsafe { unshare_unsafe(flags) };
+    let isolate = || {
+        unshared?;
+        // What is mounted on the host later is seen here, nothing that is mounted here is seen there.
+        let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        mount::propagation(Path::new("/"), flags)
+    };
+    isolate().map_err(|error: std::io::Error| Missing {
+        what: format!("mount and UTS namespaces ({})", mount::plain(&error)),
+        remedy: "run podsim as root, or outside of a container that forbids it".to_owned(),
     })?;
-    // What is mounted on the host later is seen here, nothing that is mounted here is seen there.
-    mount::propagation(
-        Path::new("/"),
-        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
-    )
-    .map_err(|error| error.to_string())
+    notes.sort();
+    notes.dedup();
+    Ok(notes)
+}
+
+/// Whether this process is root of a user namespace of podsim's own, and not of the machine.
+fn is_rootless() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().ne(["0", "0", "4294967295"])
 }
 
 /// `uname -r`.

@@ -10,7 +10,6 @@
 //! Of all crates this is the one that needs `unsafe`: system calls that no safe wrapper has, each explained where it is.
 
 #![cfg(target_os = "linux")]
-#![allow(unsafe_code, reason = "system calls that have no safe wrapper; see each")]
 
 pub mod cgroup;
 mod channel;
@@ -33,7 +32,7 @@ mod testing;
 pub mod userns;
 
 pub use child::NativeProgram;
-pub use host::{Places, kernel_version, prepare};
+pub use host::{Places, kernel_version, preflight, prepare};
 pub use runtime::{LinuxConfig, LinuxRuntime, NetworkConfig};
 
 /// Does what this process was started for if that is to be a process of a Pod, and does not return; returns at once in any other process.

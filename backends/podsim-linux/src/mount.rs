@@ -47,6 +47,7 @@ pub(crate) fn own_program() -> io::Result<OwnedFd> {
 }
 
 /// `mount_setattr(2)` with MOUNT_ATTR_RDONLY on the mount that a descriptor is of.
+#[expect(unsafe_code, reason = "mount_setattr has no safe wrapper")]
 fn set_readonly(tree: &OwnedFd) -> io::Result<()> {
     #[repr(C)]
     struct MountAttr {

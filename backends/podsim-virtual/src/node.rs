@@ -95,7 +95,7 @@ impl Node {
             .images
             .node_image()
             .ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;
-        let tree = self.layers.tree(image)?;
+        let tree = self.layers.tree(&image)?;
         let initial = self.kernel.initial_namespaces();
         let mounts = &initial.mnt;
         let shm = shm(self.vfs());

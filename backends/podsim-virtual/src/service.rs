@@ -510,11 +510,11 @@ impl RuntimeService for VirtualRuntime {
 #[async_trait]
 impl ImageService for VirtualRuntime {
     async fn list_images(&self) -> Result<Vec<Image>> {
-        Ok(self.node.images.list().map(|image| Image::from(&**image)).collect())
+        Ok(self.node.images.list().iter().map(|image| Image::from(&**image)).collect())
     }
 
     async fn image_status(&self, reference: &str) -> Result<Option<Image>> {
-        Ok(self.node.images.find(reference).map(|image| Image::from(&**image)))
+        Ok(self.node.images.find(reference).map(|image| Image::from(&*image)))
     }
 
     async fn pull_image(&self, reference: &str) -> Result<String> {
@@ -539,7 +539,7 @@ impl ImageService for VirtualRuntime {
     }
 
     async fn image_fs_info(&self) -> Result<FilesystemUsage> {
-        let used_bytes = self.node.images.list().map(|image| image.size()).sum();
+        let used_bytes = self.node.images.list().iter().map(|image| image.size()).sum();
         Ok(FilesystemUsage {
             mountpoint: "/var/lib/podsim/images".to_owned(),
             used_bytes,

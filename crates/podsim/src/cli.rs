@@ -5,7 +5,6 @@ use crate::commands::{
     ps, run, version, wait,
 };
 use crate::context::{Context, GlobalArgs, Target};
-use crate::node::Backend;
 use crate::notes;
 use crate::terminal::{Stream, Terminal};
 use anyhow::Result;
@@ -64,12 +63,12 @@ impl Cli {
         matches!(self.command, Command::Run(_) | Command::Test(_))
     }
 
-    /// The backend of the node that this process is going to run, if it runs one.
-    pub(crate) fn backend(&self) -> Option<Backend> {
+    /// What has to be done while there is one thread. Tells what a node will have to do without, as sentences.
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
         match &self.command {
-            Command::Run(args) => args.backend(),
-            Command::Test(args) => Some(args.backend()),
-            _ => None,
+            Command::Run(args) => args.prepare(),
+            Command::Test(args) => args.prepare(),
+            _ => Ok(Vec::new()),
         }
     }
 

@@ -39,11 +39,14 @@ pub fn main() -> ! {
     podsim_linux::enter(programs::on_linux);
     let command_line = Cli::try_parse();
     // Before there are threads.
-    if let Some(backend) = command_line.as_ref().ok().and_then(Cli::backend)
-        && let Err(error) = backend.prepare()
-    {
-        eprintln!("{}", errors::report(&error).0);
-        std::process::exit(1);
+    if let Ok(command_line) = &command_line {
+        match command_line.prepare() {
+            Ok(notes) => notes.iter().for_each(|note| eprintln!("note: {note}")),
+            Err(error) => {
+                eprintln!("{}", errors::report(&error).0);
+                std::process::exit(1);
+            }
+        }
     }
     // A client has one connection and one terminal: more threads would only cost start-up.
     let node = command_line.as_ref().is_ok_and(Cli::runs_a_node);

@@ -27,7 +27,8 @@ pub fn enter(native: NativeProgram) {
     let Some(number) = number.to_str().and_then(|text| text.parse::<RawFd>().ok()) else {
         return;
     };
+    #[expect(unsafe_code, reason = "a descriptor from a number has no safe wrapper")]
     // SAFETY: the variable is set by the spawner only, for a descriptor that this process has inherited and that nobody else in it knows.
-    let channel = Channel::from_fd(unsafe { OwnedFd::from_raw_fd(number) });
-    stage::first(channel, native)
+    let channel = unsafe { OwnedFd::from_raw_fd(number) };
+    stage::first(Channel::from_fd(channel), native)
 }

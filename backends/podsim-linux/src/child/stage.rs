@@ -70,6 +70,7 @@ enum Fork {
 }
 
 /// A child in new namespaces whose parent is this process's own.
+#[expect(unsafe_code, reason = "clone3 has no safe wrapper")]
 fn clone_with_parent(new_namespaces: u32) -> io::Result<Fork> {
     // SAFETY: zeros are a valid `struct clone_args`.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };

@@ -7,11 +7,11 @@ use podsim_cri::{Error, FilesystemUsage, Image, ImageService, Result};
 #[async_trait]
 impl ImageService for LinuxRuntime {
     async fn list_images(&self) -> Result<Vec<Image>> {
-        Ok(self.images().list().map(|image| Image::from(&**image)).collect())
+        Ok(self.images().list().iter().map(|image| Image::from(&**image)).collect())
     }
 
     async fn image_status(&self, reference: &str) -> Result<Option<Image>> {
-        Ok(self.images().find(reference).map(|image| Image::from(&**image)))
+        Ok(self.images().find(reference).map(|image| Image::from(&*image)))
     }
 
     async fn pull_image(&self, reference: &str) -> Result<String> {

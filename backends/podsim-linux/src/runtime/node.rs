@@ -63,7 +63,7 @@ impl Node {
         cgroups.prepare();
         let node = Arc::new(Self {
             spawner: Spawner::start().map_err(failed("cannot start processes"))?,
-            images: ImageStore::with_builtin_images(),
+            images: ImageStore::open(&config.data),
             layers,
             network,
             own_network,
@@ -88,15 +88,6 @@ impl Node {
         // An empty rest is not random, but an id that is taken is refused by the directory that it names.
         let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// What is missing on this host, as sentences.
-    pub(crate) fn missing(&self) -> Vec<String> {
-        let mut missing = self.cgroups.missing();
-        if !self.overlay {
-            missing.push("overlayfs cannot be used here: each container gets a copy of its image".to_owned());
-        }
-        missing
     }
 
     /// Where something of the node is on disk.
@@ -133,7 +124,7 @@ impl Node {
     /// The image that a reference means.
     pub(crate) fn find_image(&self, reference: &str) -> Result<Arc<Image>> {
         let missing = || Error::ImageNotFound(format!("image {reference:?} is not present on this node"));
-        self.images.find(reference).cloned().ok_or_else(missing)
+        self.images.find(reference).ok_or_else(missing)
     }
 
     /// The cgroup of a sandbox or container; `None` where nothing can be limited.

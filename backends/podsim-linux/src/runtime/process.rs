@@ -170,6 +170,7 @@ impl Process {
     }
 
     /// Sends a signal; to a process that has ended it goes nowhere.
+    #[expect(unsafe_code, reason = "rustix sends no real-time signals")]
     pub(crate) fn kill(&self, signal: Signal) {
         // SAFETY: no pointer is passed but the null pointer of `siginfo`. (rustix knows no real-time signals here, which an image's
         // `StopSignal` may be.)

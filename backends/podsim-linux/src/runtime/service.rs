@@ -56,12 +56,6 @@ impl LinuxRuntime {
         })
     }
 
-    /// What is missing on this host, as sentences for the user.
-    #[must_use]
-    pub fn missing(&self) -> Vec<String> {
-        self.node.missing()
-    }
-
     /// Starts a command in the node's own namespaces, as root: the node's shell.
     ///
     /// # Errors

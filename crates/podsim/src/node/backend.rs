@@ -2,6 +2,7 @@
 
 use super::NodeConfig;
 use crate::cluster::Endpoint;
+use crate::errors::Failure;
 use anyhow::Result;
 use clap::ValueEnum;
 use podsim_cri::{ExecSession, ImageService, RuntimeService};
@@ -40,18 +41,28 @@ impl Backend {
         }
     }
 
-    /// What has to be done while the process has one thread: for the Linux backend, namespaces of the node's own.
+    /// What has to be done while the process has one thread: for the Linux backend, namespaces of the node's own. Tells what
+    /// the node will have to do without, as sentences.
     ///
     /// # Errors
     ///
     /// One line that says what is missing and what would help.
-    pub(crate) fn prepare(self) -> Result<()> {
+    pub(crate) fn prepare(self) -> Result<Vec<String>> {
         match self {
-            Self::Virtual => Ok(()),
+            Self::Virtual => Ok(Vec::new()),
             #[cfg(target_os = "linux")]
-            Self::Linux => podsim_linux::prepare().map_err(|missing| {
-                crate::errors::Failure::new(format!("error: --backend=linux cannot be used here: {missing}")).into()
-            }),
+            Self::Linux => podsim_linux::prepare().map_err(|missing| Failure::new(format!("error: {missing}")).into()),
+            #[cfg(not(target_os = "linux"))]
+            Self::Linux => not_here(),
+        }
+    }
+
+    /// As [`Backend::prepare`], for a process that another one is going to be a node for: nothing is changed.
+    pub(crate) fn preflight(self) -> Result<Vec<String>> {
+        match self {
+            Self::Virtual => Ok(Vec::new()),
+            #[cfg(target_os = "linux")]
+            Self::Linux => podsim_linux::preflight().map_err(|missing| Failure::new(format!("error: {missing}")).into()),
             #[cfg(not(target_os = "linux"))]
             Self::Linux => not_here(),
         }
@@ -62,7 +73,7 @@ impl Backend {
 fn not_here<T>() -> Result<T> {
     let message =
         "error: --backend=linux needs a Linux machine: leave it out, and the Pods run on podsim's virtual kernel";
-    Err(crate::errors::Failure::new(message).into())
+    Err(Failure::new(message).into())
 }
 
 /// The runtime of a node. Cheap to clone.
@@ -155,15 +166,6 @@ impl Runtime {
                 Some(network) => network.listen(address).await.map(Some),
                 None => Ok(None),
             },
-        }
-    }
-
-    /// What the user should know of this host, as sentences.
-    pub(crate) fn missing(&self) -> Vec<String> {
-        match self {
-            Self::Virtual(_) => Vec::new(),
-            #[cfg(target_os = "linux")]
-            Self::Linux(runtime) => runtime.missing(),
         }
     }
 

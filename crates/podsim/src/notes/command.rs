@@ -3,7 +3,7 @@
 use super::report::{Report, junit};
 use super::run;
 use crate::context::Context;
-use crate::node::{Backend, BackendArgs, Node, NodeConfig};
+use crate::node::{BackendArgs, Node, NodeConfig};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -36,9 +36,9 @@ pub(crate) struct TestArgs {
 }
 
 impl TestArgs {
-    /// The backend of the nodes.
-    pub(crate) fn backend(&self) -> Backend {
-        self.backend.backend
+    /// Prepares the process for the nodes.
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
+        self.backend.backend.prepare()
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(context: &Context, args: &TestArgs) -> Result<i32> {
     let mut reports = Vec::new();
     for file in &args.files {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let node = Node::start(&config, args.backend(), true).await?;
+        let node = Node::start(&config, args.backend.backend, true).await?;
         let result = run::run(file, &text, &node).await;
         node.shutdown().await;
         let (report, edits) = result.with_context(|| file.display().to_string())?;

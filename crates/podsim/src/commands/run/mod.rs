@@ -12,7 +12,7 @@ use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
 use crate::manifests;
-use crate::node::{Backend, BackendArgs};
+use crate::node::BackendArgs;
 use crate::terminal::Stream;
 use anyhow::Result;
 use clap::Args;
@@ -57,9 +57,13 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// The backend of the node that this process is going to run; none where another process runs it.
-    pub(crate) fn backend(&self) -> Option<Backend> {
-        (!self.detach).then_some(self.backend.backend)
+    /// Prepares the process for the node that it is going to run; looks whether another process can, with `-d`.
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
+        if self.detach {
+            self.backend.backend.preflight()
+        } else {
+            self.backend.backend.prepare()
+        }
     }
 }
 
