@@ -34,6 +34,8 @@ use tokio::runtime::Builder;
 
 /// The program: reads the command line, does what it says, and ends the process.
 pub fn main() -> ! {
+    #[cfg(target_os = "linux")]
+    podsim_linux::guest::enter_if_guest();
     let command_line = Cli::try_parse();
     // A client has one connection and one terminal: more threads would only cost start-up.
     let node = command_line.as_ref().is_ok_and(Cli::runs_a_node);
