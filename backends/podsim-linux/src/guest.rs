@@ -1,1 +1,168 @@
 //! Runs a wasm program in this process.
+//!
+//! * [`enter_if_guest`]: at the very beginning of podsim, which may have been executed to run a guest's program.
+//! * [`start`]: for a process that is set up already: runs a program in it, or has the kernel do so.
+#![expect(unsafe_code, reason = "a descriptor that was handed over")]
+
+use crate::host_task::exec::{self, Handover};
+use crate::host_task::program::{self, Program};
+use crate::host_task::{HostTask, Identity, signals, title};
+use bytes::Bytes;
+use podsim_image::builtin;
+use podsim_sys::Errno;
+use podsim_wasi::{Outcome, Runtime};
+use std::future::Future;
+use std::os::fd::{AsFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// Returns at once when podsim was started by a user; runs the guest's program, and does not return, when it was executed for
+/// that. To be called first of all, while the process has one thread.
+pub fn enter_if_guest() {
+    // Most starts are a user's: no more than a look.
+    if std::env::var_os(exec::VARIABLE).is_none() {
+        return;
+    }
+    let value = title::take_variable(exec::VARIABLE).unwrap_or_default();
+    let Some(handover) = Handover::parse(&value) else {
+        return;
+    };
+    // SAFETY: opened for us by the process that was here before, and known to nobody else.
+    let file = unsafe { OwnedFd::from_raw_fd(handover.program) };
+    if let Some(number) = handover.executable {
+        // SAFETY: as above.
+        exec::hold(unsafe { OwnedFd::from_raw_fd(number) });
+    }
+    for (number, closed) in (0..).zip(handover.closed) {
+        if closed {
+            // SAFETY: a copy of `file`, put there only so that it is not closed.
+            drop(unsafe { OwnedFd::from_raw_fd(number) });
+        }
+    }
+    title::set_comm(&handover.comm);
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let argv = std::env::args_os().map(text).collect();
+    let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| format!("{}={}", text(name), text(value));
+    let environ = std::env::vars_os().map(variable).collect();
+    run(file, argv, environ, handover.sigpipe_ignored)
+}
+
+/// What [`start`] is to run.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// The program; without a slash, looked up in `search_path`.
+    pub path: String,
+    /// A `PATH` to search.
+    pub search_path: Option<String>,
+    /// Arguments, from the program's name on.
+    pub argv: Vec<String>,
+    /// Environment, `NAME=value`.
+    pub environ: Vec<String>,
+}
+
+/// Runs a program in this process, which has one thread and is otherwise as the program is to find it. Returns only if there is
+/// no such program, or it cannot be run. SIGPIPE gets its default: Rust's runtime has ignored it.
+#[must_use]
+pub fn start(start: Start) -> Errno {
+    let program = match program::open_in(&start.path, start.search_path.as_deref(), start.argv) {
+        Ok(program) => program,
+        Err(errno) => return errno,
+    };
+    match program {
+        Program::Wasm { file, argv, comm } => {
+            title::set_comm(&comm);
+            if !std::env::args_os().eq(argv.iter().map(std::ffi::OsString::from)) {
+                // An interpreter's arguments are not those that the process was made with.
+                title::set_arguments(&argv);
+            }
+            run(file, argv, start.environ, false)
+        }
+        native @ Program::Native { .. } => {
+            signals::inherit(Some(false));
+            exec::replace(native, start.environ, signals::mask())
+        }
+    }
+}
+
+/// Removes a variable from this process's environment and from `/proc/self/environ`; returns its value.
+#[must_use]
+pub fn take_variable(name: &str) -> Option<String> {
+    title::take_variable(name)
+}
+
+fn run(file: OwnedFd, argv: Vec<String>, environ: Vec<String>, sigpipe_ignored: bool) -> ! {
+    signals::inherit(Some(sigpipe_ignored));
+    let exe = path_of(file.as_fd());
+    let task = HostTask::new(Identity { argv, environ, exe });
+    let (program, code) = load(file);
+    let runtime = match Runtime::<HostTask>::for_one_process() {
+        Ok(runtime) => runtime,
+        Err(error) => fail(&format!("cannot run wasm here: {error:#}")),
+    };
+    signals::guard_faults();
+    if let Some(code) = code {
+        runtime.register_precompiled(program.clone(), code);
+    }
+    match block_on(podsim_wasi::run(&runtime, task, program)) {
+        // The kernel has put an end to the process, or another program into it: nobody comes here.
+        Outcome::Ended | Outcome::Exec => fail("the guest has ended and its process has not"),
+    }
+}
+
+fn fail(why: &str) -> ! {
+    eprintln!("podsim: {why}");
+    // As a shell says "found, but cannot be executed".
+    std::process::exit(126)
+}
+
+/// The path of an open file, as `/proc/self/exe` would show it.
+fn path_of(file: BorrowedFd<'_>) -> String {
+    use std::os::fd::AsRawFd as _;
+    let link = rustix::fs::readlink(format!("/proc/self/fd/{}", file.as_raw_fd()), Vec::new());
+    link.map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+}
+
+/// The program's bytes; for a built-in one podsim's own, with its precompiled code.
+fn load(file: OwnedFd) -> (Bytes, Option<&'static [u8]>) {
+    let file = std::fs::File::from(file);
+    let len = file.metadata().map_or(0, |metadata| metadata.len());
+    let same_length = |program: &builtin::Precompiled| program.wasm.len() as u64 == len;
+    for program in builtin::precompiled().filter(same_length) {
+        if is_content(&file, &program.wasm) {
+            return (program.wasm, Some(program.artifact));
+        }
+    }
+    use std::os::unix::fs::FileExt as _;
+    let mut content = vec![0; usize::try_from(len).unwrap_or(0)];
+    match file.read_exact_at(&mut content, 0) {
+        Ok(()) => (content.into(), None),
+        Err(error) => fail(&format!("cannot read the program: {error}")),
+    }
+}
+
+/// Whether the file holds these bytes. It is read and not mapped: somebody may change it meanwhile.
+fn is_content(file: &std::fs::File, bytes: &[u8]) -> bool {
+    use std::os::unix::fs::FileExt as _;
+    let mut buffer = [0; 64 << 10];
+    let mut offset = 0;
+    for piece in bytes.chunks(buffer.len()) {
+        let Some(room) = buffer.get_mut(..piece.len()) else { return false };
+        if file.read_exact_at(room, offset).is_err() || room != piece {
+            return false;
+        }
+        offset += piece.len() as u64;
+    }
+    true
+}
+
+/// Runs a future that does not pend: each of its system calls waits in the kernel.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => std::thread::yield_now(),
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub const TICK: Duration = Duration::from_millis(10);
 pub struct Runtime<S: Syscalls> {
     engine: Engine,
     cache: Arc<ModuleCache<S>>,
+    /// Whether a program may be compiled on other threads.
+    threads: bool,
 }
 
 impl<S: Syscalls> Clone for Runtime<S> {
@@ -28,6 +30,7 @@ impl<S: Syscalls> Clone for Runtime<S> {
         Self {
             engine: self.engine.clone(),
             cache: self.cache.clone(),
+            threads: self.threads,
         }
     }
 }
@@ -35,13 +38,25 @@ impl<S: Syscalls> Clone for Runtime<S> {
 impl<S: Syscalls> Runtime<S> {
     /// A runtime; fails where the engine cannot run (a machine that Cranelift does not know).
     pub fn new() -> wasmtime::Result<Self> {
-        let engine = Engine::new(&engine_config())?;
+        Self::with(&engine_config(), true)
+    }
+
+    /// A runtime for a process that runs one guest and has one thread: nothing is compiled elsewhere, and nobody ticks.
+    pub fn for_one_process() -> wasmtime::Result<Self> {
+        let mut config = engine_config();
+        // How code is compiled, not what it is: precompiled code can be used.
+        config.parallel_compilation(false);
+        Self::with(&config, false)
+    }
+
+    fn with(config: &wasmtime::Config, threads: bool) -> wasmtime::Result<Self> {
+        let engine = Engine::new(config)?;
         let mut linker = Linker::new(&engine);
         p1::add_to_linker(&mut linker)?;
         wasix::add_to_linker(&mut linker)?;
         podsim_v1::add_to_linker(&mut linker)?;
         let cache = Arc::new(ModuleCache::new(engine.clone(), linker));
-        Ok(Self { engine, cache })
+        Ok(Self { engine, cache, threads })
     }
 
     /// Says that `code` is what `Engine::precompile_module` (with [`engine_config`]) made from `wasm`. The code must come from
@@ -91,6 +106,9 @@ impl<S: Syscalls> Runtime<S> {
     pub(crate) async fn load(&self, wasm: Bytes) -> Result<Arc<Program<S>>, LoadError> {
         if let Some(program) = self.cache.ready(&wasm) {
             return Ok(program);
+        }
+        if !self.threads {
+            return self.cache.compile(&wasm);
         }
         let done = Arc::new((Mutex::new(None), AtomicWaker::new()));
         let work = {
