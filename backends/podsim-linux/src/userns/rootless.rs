@@ -209,5 +209,8 @@ fn map(program: &PathBuf, target: u32, own: u32, first: u32, count: u32) -> Resu
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().next().unwrap_or("it failed").to_owned();
-    Err(format!("{said} (is {name} set-user-id root?)"))
+    Err(match said.contains("not permitted") {
+        true => format!("{said} ({name} has to be set-user-id root, on a mount without nosuid)"),
+        false => said,
+    })
 }
