@@ -40,5 +40,8 @@ pub use runtime::{LinuxConfig, LinuxRuntime, NetworkConfig};
 /// To be called first in `main`, while there is one thread.
 pub fn enter(native: NativeProgram) {
     guest::enter_if_guest();
+    if let Some((name, argv, environ)) = guest::node_program() {
+        std::process::exit(native(&name, argv, environ));
+    }
     child::enter(native);
 }

@@ -8,6 +8,7 @@ use crate::child::orders::{Answer, Failure, Orders, ProcessOrders};
 use crate::child::{NativeProgram, root, terminal};
 use crate::credentials::{Parent, Rights, die_with};
 use crate::guest;
+use crate::host_task::program::{self, Program};
 use crate::mount::context;
 use crate::seccomp;
 use podsim_cri::backend::user::{self, Accounts, User};
@@ -96,10 +97,9 @@ fn second(channel: Channel, orders: Orders, native: NativeProgram) -> ! {
         Ok((program, environ)) => {
             // Its end tells the node process that everything went well; exec would do that too.
             drop(channel);
-            let argv = orders.process.argv;
             let failure = match program {
-                guest::Program::Native(name) => std::process::exit(native(&name, argv, environ)),
-                program => guest::run(program, argv, environ),
+                Program::Node { name, argv } => std::process::exit(native(&name, argv, environ)),
+                program => guest::start(program, environ),
             };
             eprintln!("podsim: {}", failure.message().to_lowercase());
             std::process::exit(126)
@@ -111,7 +111,7 @@ fn second(channel: Channel, orders: Orders, native: NativeProgram) -> ! {
     }
 }
 
-fn become_program(channel: &Channel, orders: &Orders) -> Result<(guest::Program, Vec<String>), Failure> {
+fn become_program(channel: &Channel, orders: &Orders) -> Result<(Program, Vec<String>), Failure> {
     // It is not kept over the clone.
     die_with(Some(Parent::Socket(channel.as_fd()))).map_err(failed)?;
     // A leader of a process group cannot begin a session, and this is none.
@@ -178,13 +178,13 @@ fn working_directory(path: &str) -> io::Result<()> {
     rustix::process::chdir(Path::new(path)).map_err(context(format_args!("chdir {path}")))
 }
 
-fn find_program(process: &ProcessOrders, environ: &[String]) -> Result<guest::Program, Failure> {
+fn find_program(process: &ProcessOrders, environ: &[String]) -> Result<Program, Failure> {
     let name = process.argv.first().ok_or_else(|| Failure {
         message: "no command specified".to_owned(),
         exit_code: 128,
     })?;
     let search = environ.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
-    guest::open_program(name, search).map_err(|errno| {
+    program::open_in(name, search, process.argv.clone()).map_err(|errno| {
         let (what, exit_code) = match errno {
             Errno::ENOENT if !name.contains('/') => ("executable file not found in $PATH".to_owned(), 127),
             Errno::ENOENT => (format!("stat {name}: no such file or directory"), 127),

@@ -137,9 +137,11 @@ fn talk(
 }
 
 /// Waits for the end of a process and reaps it.
+#[expect(unsafe_code, reason = "tokio relies on a descriptor that stays the same")]
 fn watch_exit(pidfd: Arc<OwnedFd>) -> io::Result<watch::Receiver<Option<WaitStatus>>> {
     let (sender, receiver) = watch::channel(None);
-    let ended = AsyncFd::with_interest(pidfd, Interest::READABLE)?;
+    // SAFETY: the descriptor stays open, and the same, as long as the `Arc` lives.
+    let ended = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?;
     tokio::spawn(async move {
         let status = match ended.readable().await {
             Ok(_) => reap(ended.get_ref().as_fd()),

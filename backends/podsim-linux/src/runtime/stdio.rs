@@ -18,9 +18,12 @@ pub(crate) struct Stream(Arc<AsyncFd<OwnedFd>>);
 
 impl Stream {
     /// Takes an end.
+    #[expect(unsafe_code, reason = "tokio relies on a descriptor that stays the same")]
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        Ok(Self(Arc::new(AsyncFd::new(fd)?)))
+        // SAFETY: an `OwnedFd` stays open, and the same, as long as it lives.
+        let fd = unsafe { AsyncFd::register(fd) }?;
+        Ok(Self(Arc::new(fd)))
     }
 
     /// Changes the size of a terminal.
