@@ -58,7 +58,20 @@ impl Places {
 ///
 /// What it cannot do without, and what would help.
 pub fn preflight() -> std::result::Result<Vec<String>, Missing> {
+    if !is_static() {
+        return Err(Missing {
+            what: "a podsim that is linked statically".to_owned(),
+            remedy: "install the static C library (package libc6-dev or glibc-static) and build podsim again".to_owned(),
+        });
+    }
     userns::preflight(rustix::process::geteuid().as_raw())
+}
+
+/// Whether this program needs no dynamic linker: in a container there is none, or another one.
+#[expect(unsafe_code, reason = "getauxval is foreign")]
+fn is_static() -> bool {
+    // SAFETY: takes and gives numbers only. The base address of the program's interpreter is 0 if it has none (getauxval(3)).
+    unsafe { libc::getauxval(libc::AT_BASE) == 0 }
 }
 
 /// Prepares this process, which is going to be a node: a mount namespace and a UTS namespace of its own, so that nothing that it mounts or
