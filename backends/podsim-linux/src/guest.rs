@@ -18,7 +18,26 @@ use std::task::{Context, Poll, Waker};
 
 /// Returns at once when podsim was started by a user; runs the guest's program, and does not return, when it was executed for
 /// that. To be called first of all, while the process has one thread.
+///
+/// With glibc it has then been called already, even before Rust's runtime (see `BEFORE_MAIN`).
 pub fn enter_if_guest() {
+    enter(true);
+}
+
+/// A guest is entered before Rust's runtime begins, where the C library passes the arguments to what runs then: the runtime
+/// ignores SIGPIPE, opens standard streams that are closed, and takes over the signals of faults. What is sent to a process
+/// that has just been spawned would meet that instead of the guest's dispositions.
+#[cfg(target_env = "gnu")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = {
+    extern "C" fn before_main() {
+        enter(false);
+    }
+    before_main
+};
+
+fn enter(runtime_has_begun: bool) {
     // Most starts are a user's: no more than a look.
     if std::env::var_os(exec::VARIABLE).is_none() {
         return;
@@ -40,7 +59,13 @@ pub fn enter_if_guest() {
         }
     }
     title::set_comm(&handover.comm);
-    run(file, arguments(), environment(), handover.sigpipe_ignored)
+    let guest = Guest {
+        file,
+        argv: arguments(),
+        environ: environment(),
+        sigpipe_ignored: runtime_has_begun.then_some(handover.sigpipe_ignored),
+    };
+    guest.run()
 }
 
 /// Runs a program in this process, which has one thread and is otherwise as the program is to find it. Returns only if the kernel
@@ -54,7 +79,13 @@ pub(crate) fn start(program: Program, environ: Vec<String>) -> Errno {
                 title::set_arguments(&argv);
             }
             title::set_environment(&environ);
-            run(file, argv, environ, false)
+            let guest = Guest {
+                file,
+                argv,
+                environ,
+                sigpipe_ignored: Some(false),
+            };
+            guest.run()
         }
         native => {
             signals::inherit(Some(false));
@@ -84,22 +115,35 @@ fn environment() -> Vec<String> {
     std::env::vars_os().map(variable).collect()
 }
 
-fn run(file: OwnedFd, argv: Vec<String>, environ: Vec<String>, sigpipe_ignored: bool) -> ! {
-    signals::inherit(Some(sigpipe_ignored));
-    let exe = path_of(file.as_fd());
-    let task = HostTask::new(Identity { argv, environ, exe });
-    let (program, code) = load(file);
-    let runtime = match Runtime::<HostTask>::for_one_process() {
-        Ok(runtime) => runtime,
-        Err(error) => fail(&format!("cannot run wasm here: {error:#}")),
-    };
-    signals::guard_faults();
-    if let Some(code) = code {
-        runtime.register_precompiled(program.clone(), code);
-    }
-    match block_on(podsim_wasi::run(&runtime, task, program)) {
-        // The kernel has put an end to the process, or another program into it: nobody comes here.
-        Outcome::Ended | Outcome::Exec => fail("the guest has ended and its process has not"),
+/// A wasm program and what it is started with.
+struct Guest {
+    file: OwnedFd,
+    argv: Vec<String>,
+    environ: Vec<String>,
+    /// What the guest is to find, where Rust's runtime has changed it.
+    sigpipe_ignored: Option<bool>,
+}
+
+impl Guest {
+    fn run(self) -> ! {
+        signals::inherit(self.sigpipe_ignored);
+        let task = HostTask::new(Identity {
+            argv: self.argv,
+            environ: self.environ,
+            exe: path_of(self.file.as_fd()),
+        });
+        let (program, code) = load(self.file);
+        let runtime = match signals::with_guarded_faults(Runtime::<HostTask>::for_one_process) {
+            Ok(runtime) => runtime,
+            Err(error) => fail(&format!("cannot run wasm here: {error:#}")),
+        };
+        if let Some(code) = code {
+            runtime.register_precompiled(program.clone(), code);
+        }
+        match block_on(podsim_wasi::run(&runtime, task, program)) {
+            // The kernel has put an end to the process, or another program into it: nobody comes here.
+            Outcome::Ended | Outcome::Exec => fail("the guest has ended and its process has not"),
+        }
     }
 }
 

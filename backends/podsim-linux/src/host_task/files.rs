@@ -27,7 +27,7 @@ pub(super) fn openat(program: &Identity, at: Fd, path: &str, flags: OpenFlags, m
         0,
     ];
     // Only a FIFO waits.
-    let would_wait = || fstatat(at, &path, true).is_ok_and(|stat| stat.file_type == FileType::Fifo);
+    let would_wait = || stat_at(at, &path, true).is_ok_and(|stat| stat.file_type == FileType::Fifo);
     // SAFETY: the path is a C string that lives until the call is over.
     let opened = unsafe { interruptible_unless_ready(libc::SYS_openat, arguments, would_wait) }?;
     i32::try_from(opened).map(Fd).map_err(|_| Errno::EMFILE)
@@ -120,7 +120,13 @@ fn nofollow(follow: bool) -> AtFlags {
     if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW }
 }
 
-pub(super) fn fstatat(at: Fd, path: &str, follow: bool) -> Result<Stat> {
+pub(super) fn fstatat(program: &Identity, at: Fd, path: &str, follow: bool) -> Result<Stat> {
+    let path = if follow { program.resolve(path)? } else { path.into() };
+    stat_at(at, &path, follow)
+}
+
+/// `fstatat(2)` of what the kernel finds.
+pub(super) fn stat_at(at: Fd, path: &str, follow: bool) -> Result<Stat> {
     let found = rustix::fs::statat(dir(at)?, path, nofollow(follow)).map_err(errno)?;
     Ok(stat_of(&found))
 }
@@ -196,7 +202,7 @@ pub(super) fn getdents(number: Fd, start: u64, max: usize) -> Result<Vec<DirEntr
         let entry = entry.map_err(errno)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = match entry.file_type() {
-            rustix::fs::FileType::Unknown => fstatat(number, &name, false).map_or(FileType::Regular, |s| s.file_type),
+            rustix::fs::FileType::Unknown => stat_at(number, &name, false).map_or(FileType::Regular, |s| s.file_type),
             kind => file_type(kind),
         };
         entries.push(DirEntry {

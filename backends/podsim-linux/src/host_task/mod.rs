@@ -98,7 +98,7 @@ impl Syscalls for HostTask {
         files::fstat(fd)
     }
     fn fstatat(&self, dir: Fd, path: &str, follow: bool) -> Result<Stat> {
-        files::fstatat(dir, path, follow)
+        files::fstatat(&self.program, dir, path, follow)
     }
     fn faccessat(&self, dir: Fd, path: &str, access: Access) -> Result<()> {
         files::faccessat(dir, path, access)

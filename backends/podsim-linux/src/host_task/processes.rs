@@ -93,8 +93,9 @@ fn raw(pid: Pid) -> Result<Option<rustix::process::Pid>> {
 }
 
 pub(super) fn getpgid(pid: Pid) -> Result<Pid> {
-    let group = rustix::process::getpgid(raw(pid)?).map_err(errno)?;
-    Ok(Pid(group.as_raw_nonzero().get()))
+    raw(pid)?;
+    // SAFETY: takes a number only. (A group of another pid namespace has the number 0, which rustix does not know.)
+    check(unsafe { libc::getpgid(pid.0) }).map(Pid)
 }
 
 pub(super) fn setpgid(pid: Pid, group: Pid) -> Result<()> {
@@ -106,7 +107,7 @@ pub(super) fn setpgid(pid: Pid, group: Pid) -> Result<()> {
 
 pub(super) fn getsid(pid: Pid) -> Result<Pid> {
     raw(pid)?;
-    // SAFETY: takes a number only. (A session of another pid namespace has the number 0, which rustix does not know.)
+    // SAFETY: as above.
     check(unsafe { libc::getsid(pid.0) }).map(Pid)
 }
 

@@ -120,7 +120,7 @@ pub(super) fn open_as(own: &Identity, path: &str, argv: Vec<String>) -> Result<P
 /// Opens a program and reads how it begins; `None` where the file may be run but not read.
 fn open_readable(path: &str) -> Result<Option<(OwnedFd, Vec<u8>)>> {
     // ENOENT and the like come first; then, as execve(2) says, EACCES for what is not a file.
-    let stat = super::files::fstatat(podsim_sys::Fd::CWD, path, true)?;
+    let stat = super::files::stat_at(podsim_sys::Fd::CWD, path, true)?;
     if stat.file_type != FileType::Regular {
         return Err(Errno::EACCES);
     }

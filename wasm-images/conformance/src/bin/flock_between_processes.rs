@@ -16,6 +16,7 @@ fn main() {
             return match argument.as_str() {
                 "waiter" => {
                     let before = clock_monotonic();
+                    must("tell that it waits", write_all(Fd::STDOUT, b"x"))?;
                     must("flock", flock(fd, Flock::Exclusive, false))?;
                     expect("it has waited", clock_monotonic() >= before + WAIT / 2, true)
                 }
@@ -62,7 +63,18 @@ fn main() {
         let copy = must("dup", dup(fd, Fd(0), true))?;
         must("close", close(fd))?;
         join(spawn_self("locked")?)?;
-        let child = spawn_self("waiter")?;
+        let (told, tell) = must("pipe", pipe(OpenFlags::CLOEXEC))?;
+        let child = must(
+            "spawn",
+            spawn(SpawnRequest {
+                fd_actions: vec![FdAction::Dup2 {
+                    from: tell,
+                    to: Fd::STDOUT,
+                }],
+                ..self_request(&["waiter"])
+            }),
+        )?;
+        expect("it begins", read(told, &mut [0]), Ok(1))?;
         must("sleep", sleep_until(clock_monotonic() + 2 * WAIT))?;
         expect(
             "it still waits",

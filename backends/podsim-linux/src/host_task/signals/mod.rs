@@ -247,9 +247,13 @@ pub(crate) fn inherit(sigpipe_ignored: Option<bool>) {
     dispositions::inherit(sigpipe_ignored);
 }
 
-/// Puts our handler before those of the engine; to be called once the engine is there.
-pub(crate) fn guard_faults() {
+/// Lets the engine install its handlers of faults, and puts ours before them. No signal comes in between.
+pub(crate) fn with_guarded_faults<T>(install: impl FnOnce() -> T) -> T {
+    let mask = kernel::set_mask(SigSet::FULL);
+    let installed = install();
     dispositions::guard_faults();
+    kernel::set_mask(mask);
+    installed
 }
 
 /// In a new process: what was delivered to the parent is none of its business.
