@@ -22,7 +22,7 @@ const LIBRARIES: [(&str, &str); 7] = [
 ];
 
 /// Tells cargo how to link.
-pub fn link() {
+pub(crate) fn link() {
     println!("cargo::rerun-if-changed=build.rs");
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     let native = env::var("HOST").ok() == env::var("TARGET").ok();
@@ -65,6 +65,8 @@ fn can_link(out: &Path, directory: &Path) -> bool {
         .arg(&source)
         .arg("-o")
         .arg(out.join("probe"))
+        // As rustc does, so that the scripts are found, which are named as shared libraries are.
+        .arg("-Wl,-Bdynamic")
         .args(libraries)
         .status();
     status.is_ok_and(|status| status.success())

@@ -20,7 +20,7 @@ pub type NativeProgram = fn(name: &str, argv: Vec<String>, environ: Vec<String>)
 /// Does what [`crate::spawner`] has started this process for, and does not return; returns at once in any other process.
 ///
 /// To be called first in `main`, while there is one thread.
-pub fn enter(native: NativeProgram) {
+pub(crate) fn enter(native: NativeProgram) {
     let Some(number) = std::env::var_os(CHILD_VARIABLE) else {
         return;
     };
