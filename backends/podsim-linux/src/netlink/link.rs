@@ -15,6 +15,18 @@ const HEADER: usize = 16;
 /// `IFLA_INFO_KIND` of `linux/if_link.h`, within `IFLA_LINKINFO`.
 const INFO_KIND: u16 = 1;
 
+/// Whether an interface can carry traffic (RFC 2863). The kernel works it out a little later than what it follows from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OperState {
+    /// Nothing has happened that it would have to be worked out after: it can.
+    #[default]
+    Unknown,
+    /// It can.
+    Up,
+    /// It cannot.
+    Down,
+}
+
 /// An interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
@@ -26,6 +38,8 @@ pub struct Link {
     pub kind: String,
     /// Its flags.
     pub flags: InterfaceFlags,
+    /// Whether it can carry traffic.
+    pub oper_state: OperState,
     /// Hardware address; zeros if it has none of six bytes.
     pub mac: [u8; 6],
     /// Largest packet.
@@ -224,6 +238,13 @@ impl Link {
             match attribute.kind() {
                 libc::IFLA_IFNAME => link.name = parse_string(value).ok()?,
                 libc::IFLA_ADDRESS => link.mac = value.try_into().unwrap_or_default(),
+                libc::IFLA_OPERSTATE => {
+                    link.oper_state = match value {
+                        [0] => OperState::Unknown,
+                        [6] => OperState::Up,
+                        _ => OperState::Down,
+                    }
+                }
                 libc::IFLA_MTU => link.mtu = parse_u32(value).unwrap_or_default(),
                 libc::IFLA_TXQLEN => link.tx_queue_len = parse_u32(value).unwrap_or_default(),
                 libc::IFLA_MASTER => link.master = parse_u32(value).ok(),

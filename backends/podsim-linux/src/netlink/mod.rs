@@ -16,6 +16,6 @@ mod tests;
 pub use address::Address;
 pub use config::{interfaces, net_config, routes};
 pub use error::{Error, Result};
-pub use link::{Link, LinkId, LinkSettings};
+pub use link::{Link, LinkId, LinkSettings, OperState};
 pub use route::RouteEntry;
 pub use socket::Netlink;

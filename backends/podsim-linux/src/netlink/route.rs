@@ -56,7 +56,10 @@ impl Netlink {
             let answers = self
                 .dump(&RouteNetlinkMessage::GetRoute(message))
                 .map_err(|failure| failure.in_order_to("list the routes"))?;
-            routes.extend(answers.iter().flat_map(|answer| parse(answer).unwrap_or_default()));
+            // A kernel without IPv6 dumps what it has when it is asked for that.
+            let of_family = |route: &RouteEntry| family_of(route.destination) == family;
+            let answers = answers.iter().flat_map(|answer| parse(answer).unwrap_or_default());
+            routes.extend(answers.filter(of_family));
         }
         Ok(routes)
     }

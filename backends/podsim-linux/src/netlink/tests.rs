@@ -17,6 +17,17 @@ fn ip(arguments: &[&str]) -> Option<Vec<Value>> {
     Some(serde_json::from_str(&text).unwrap_or_default())
 }
 
+/// What we see and what they see, at a time when nothing changes: the kernel makes IPv6 addresses when it comes to it.
+fn at_rest<T: PartialEq, U>(ours: impl Fn() -> podsim_sys::Result<Vec<T>>, theirs: impl Fn() -> U) -> (Vec<T>, U) {
+    loop {
+        let before = ours().unwrap();
+        let theirs = theirs();
+        if before == ours().unwrap() {
+            return (before, theirs);
+        }
+    }
+}
+
 fn up(name: &str) -> NetConfig {
     NetConfig::SetLink {
         name: name.to_owned(),
@@ -89,7 +100,7 @@ fn interfaces_are_as_ip_address_shows_them() {
     let (ours, theirs) = ns
         .run(|| {
             populate(&other);
-            (interfaces().unwrap(), ip(&["address"]))
+            at_rest(interfaces, || ip(&["address"]))
         })
         .unwrap();
     let find = |name: &str| ours.iter().find(|i| i.name == name).expect("an interface");
@@ -145,8 +156,11 @@ fn routes_are_as_ip_route_shows_them() {
     let (ours, theirs) = ns
         .run(|| {
             populate(&other);
-            let theirs = ip(&["route"]).zip(ip(&["-6", "route"]));
-            (routes().unwrap(), theirs.map(|(v4, v6)| [v4, v6].concat()))
+            at_rest(routes, || {
+                ip(&["route"])
+                    .zip(ip(&["-6", "route"]))
+                    .map(|(v4, v6)| [v4, v6].concat())
+            })
         })
         .unwrap();
     assert_eq!(ours[0], default_route(Ipv4Addr::new(10, 9, 8, 1)));

@@ -68,10 +68,6 @@ pub struct HostPort {
 impl HostPort {
     /// Opens the port, in the network namespace of the process, and serves it until the value is dropped.
     pub async fn open(config: HostPortConfig) -> Result<Self> {
-        Self::open_with(config, IDLE).await
-    }
-
-    async fn open_with(config: HostPortConfig, idle: Duration) -> Result<Self> {
         let host_ip = config.host_ip.unwrap_or(Ipv4Addr::LOCALHOST.into());
         let address = SocketAddr::new(host_ip, config.host_port);
         let failed = |error| refused(format!("{address}/{}", config.protocol), error);
@@ -88,7 +84,7 @@ impl HostPort {
             Protocol::Udp => {
                 let socket = UdpSocket::bind(address).await.map_err(failed)?;
                 let address = socket.local_addr().map_err(failed)?;
-                (address, tokio::spawn(serve_udp(socket, way, idle)))
+                (address, tokio::spawn(serve_udp(socket, way)))
             }
         };
         Ok(Self { task, address })
@@ -166,7 +162,7 @@ async fn connect(mut client: TcpStream, way: Way) {
     }
 }
 
-async fn serve_udp(socket: UdpSocket, way: Way, idle: Duration) {
+async fn serve_udp(socket: UdpSocket, way: Way) {
     let socket = Arc::new(socket);
     let mut tasks = JoinSet::new();
     let mut flows: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
@@ -185,7 +181,7 @@ async fn serve_udp(socket: UdpSocket, way: Way, idle: Duration) {
                         let (sender, receiver) = mpsc::channel(WAITING);
                         let _ = sender.try_send(datagram);
                         flows.insert(client, sender);
-                        tasks.spawn(flow(socket.clone(), client, receiver, way.clone(), idle));
+                        tasks.spawn(flow(socket.clone(), client, receiver, way.clone(), IDLE));
                     }
                 }
                 // An ICMP error about an answer of ours: that client is gone, the others are not.

@@ -34,7 +34,7 @@ impl NetNs {
         Self::open(&format!("/proc/{pid}/ns/net"))
     }
 
-    /// A process's, by its file descriptor (`pidfd_open(2)`).
+    /// A process's, by its file descriptor (`pidfd_open(2)`). The caller needs the rights to enter it.
     pub fn of_pidfd(pidfd: BorrowedFd<'_>) -> io::Result<Self> {
         in_a_thread(|| {
             rustix::thread::move_into_thread_name_spaces(pidfd, ThreadNameSpaceType::NETWORK)?;

@@ -98,7 +98,7 @@ impl NodeNetwork {
     }
 
     /// Connects a Pod's namespace to the bridge: `eth0` with the address and the default route, and `lo`. Returns the name of the
-    /// node's end.
+    /// node's end, when packets can pass. It blocks for some milliseconds.
     pub fn attach_pod(&self, pod: &super::PodAttachment<'_>) -> Result<String> {
         let mut netlink = self.netlink.lock();
         // Somebody may have removed it since: the next Pod finds it again.

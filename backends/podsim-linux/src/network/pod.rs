@@ -3,14 +3,18 @@
 use super::bridge::unless;
 use super::error::Result;
 use super::{Cidr, NetNs, Owner};
-use crate::netlink::{Address, LinkSettings, Netlink, RouteEntry};
+use crate::netlink::{Address, Link, LinkId, LinkSettings, Netlink, OperState, RouteEntry};
 use podsim_sys::Errno;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// The name of a Pod's interface.
 const POD_INTERFACE: &str = "eth0";
 
+/// How long a Pod waits for its interfaces to work, and how long between two looks.
+const SETTLE: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_micros(200);
 /// The longest alias (IFALIASZ without its NUL).
 const ALIAS_MAX: usize = 255;
 
@@ -99,6 +103,31 @@ fn configure(netlink: &mut Netlink, name: &str, place: &Place<'_>, pod: &PodAtta
     })?;
     let gateway = RouteEntry::default_over(place.range.gateway().into(), index);
     unless(Errno::EEXIST, inside.add_route(&gateway))?;
+
+    settle(&mut inside, index, |link| link.oper_state == OperState::Up)?;
+    settle(netlink, name, |link| link.oper_state == OperState::Up)?;
+    // A bridge that never was without a carrier (one that somebody else made) stays at Unknown.
+    let ours = Owner::Bridge.to_string();
+    settle(netlink, place.bridge, |link| match link.oper_state {
+        OperState::Up => true,
+        OperState::Unknown => link.alias.as_deref() != Some(&ours),
+        OperState::Down => false,
+    })
+}
+
+/// Waits until the kernel has worked out that an interface has got its carrier (`linkwatch_event`: about a millisecond). Until
+/// then a bridge's port drops what it should forward, and the bridge forgets the neighbours that it is asking for together with the
+/// packets that wait for them: the Pod's first ones would be lost.
+fn settle<'a>(netlink: &mut Netlink, link: impl Into<LinkId<'a>>, settled: impl Fn(&Link) -> bool) -> Result<()> {
+    let link = link.into();
+    let end = Instant::now() + SETTLE;
+    while !netlink.link(link)?.is_some_and(|link| settled(&link)) {
+        if Instant::now() > end {
+            tracing::warn!("the interface {link} does not come up");
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
     Ok(())
 }
 

@@ -46,6 +46,21 @@ fn named<'a>(interfaces: &'a [Interface], name: &str) -> &'a Interface {
     interfaces.iter().find(|i| i.name == name).expect("an interface")
 }
 
+/// Whether an interface of the node's, all of which are up, has a carrier.
+fn running(node: &NodeNetwork, name: &str) -> bool {
+    let interfaces = interfaces(node.netns());
+    let interface = named(&interfaces, name);
+    assert!(interface.flags.contains(InterfaceFlags::UP), "{name}");
+    interface.flags.contains(InterfaceFlags::RUNNING)
+}
+
+/// Waits for the kernel, which works out later what a change of a carrier means (`linkwatch_event`).
+fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        std::thread::yield_now();
+    }
+}
+
 /// The way `ip route` writes it.
 fn routes(netns: &NetNs) -> Vec<String> {
     let routes = netns.run(netlink::routes).unwrap().unwrap();
@@ -158,16 +173,7 @@ fn a_node_has_the_interfaces_of_its_configuration_and_docker0_has_no_carrier() {
         ..InterfaceConfig::new("cni0")
     };
     let node = NodeNetwork::of_its_own(NodeNetworkConfig { bridge, ..config() }, &[eth0, docker0]).unwrap();
-    let running = |name: &str| {
-        let interfaces = interfaces(node.netns());
-        let interface = named(&interfaces, name);
-        assert!(interface.flags.contains(InterfaceFlags::UP), "{name}");
-        interface.flags.contains(InterfaceFlags::RUNNING)
-    };
-    assert_eq!(
-        (running("eth0"), running("docker0"), running("cni0")),
-        (true, false, false)
-    );
+    until(|| running(&node, "eth0") && !running(&node, "docker0") && !running(&node, "cni0"));
     let all = interfaces(node.netns());
     let names: Vec<&str> = all.iter().map(|i| i.name.as_str()).collect();
     assert_eq!(names, ["lo", "eth0", "docker0", "cni0"]);
@@ -186,7 +192,8 @@ fn a_node_has_the_interfaces_of_its_configuration_and_docker0_has_no_carrier() {
         ]
     );
     let _pod = pod(&node, "aaaaaaaa");
-    assert!(running("cni0"));
+    until(|| running(&node, "cni0"));
+    assert!(!running(&node, "docker0"));
 }
 
 #[test]
@@ -353,10 +360,19 @@ fn namespaces_are_told_apart_and_the_callers_thread_stays_where_it_is() {
     assert_eq!(inside, new.inode().unwrap());
     assert_eq!(NetNs::current().unwrap().inode().unwrap(), here);
     assert_eq!(NetNs::of_pid(std::process::id()).unwrap().inode().unwrap(), here);
-    let own = rustix::process::getpid();
-    let pidfd = rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty()).unwrap();
+    // Of a process that is in it: cat waits for its input.
+    let cat = || {
+        std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+    };
+    let mut cat = new.run(cat).unwrap().unwrap();
+    let pid = rustix::process::Pid::from_raw(cat.id() as i32).unwrap();
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
     let by_pidfd = NetNs::of_pidfd(std::os::fd::AsFd::as_fd(&pidfd)).unwrap();
-    assert_eq!(by_pidfd.inode().unwrap(), here);
+    assert_eq!(by_pidfd.inode().unwrap(), inside);
+    drop(cat.stdin.take());
+    cat.wait().unwrap();
 }
 
 #[test]
