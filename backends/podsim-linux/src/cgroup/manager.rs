@@ -166,7 +166,8 @@ impl Manager {
     }
 
     /// The cgroup `path`, whether or not it exists.
-    fn find(&self, path: &str) -> Cgroup {
+    #[must_use]
+    pub fn find(&self, path: &str) -> Cgroup {
         let place = |used: &Used| Place {
             version: used.version,
             dir: used.parent.join(TOP).join(path),

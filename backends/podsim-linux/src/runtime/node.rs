@@ -136,6 +136,14 @@ impl Node {
         }
     }
 
+    /// Removes the cgroup of a Pod that has no sandbox and no container any more.
+    pub(crate) fn remove_pod_cgroup(&self, pod_uid: &str) {
+        let cgroup = self.cgroups.find(&format!("{}/pod{pod_uid}", self.config.name));
+        if let Err(error) = cgroup.remove() {
+            tracing::debug!("pod {pod_uid}: {error}");
+        }
+    }
+
     /// The root of a container: its image under a private layer in `directory`.
     pub(crate) fn root(
         &self,

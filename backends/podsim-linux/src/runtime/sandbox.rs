@@ -236,13 +236,14 @@ impl Sandbox {
     }
 
     /// Removes what is left of it when all its processes have ended.
-    pub(crate) fn remove(&self) {
+    pub(crate) fn remove(&self, node: &Node) {
         discard(&self.directory);
         if let Some(cgroup) = &self.cgroup
             && let Err(error) = cgroup.remove()
         {
             tracing::debug!("sandbox {}: {error}", self.id);
         }
+        node.remove_pod_cgroup(&self.config.metadata.uid);
     }
 
     pub(crate) fn status(&self) -> PodSandboxStatus {

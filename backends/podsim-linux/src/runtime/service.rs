@@ -81,8 +81,14 @@ impl LinuxRuntime {
         self.node.read_file(path)
     }
 
-    /// Removes what the node has made on this host: network, cgroups, directories. The Pods must have been removed before.
-    pub fn shutdown(&self) {
+    /// Kills what still runs, and removes what the node has made on this host: network, cgroups, directories.
+    pub async fn shutdown(&self) {
+        let sandboxes = self.state.lock().sandboxes.clone();
+        let removed = sandboxes.iter().map(|sandbox| self.remove_pod_sandbox(&sandbox.id));
+        for error in futures_util::future::join_all(removed).await.into_iter().filter_map(Result::err) {
+            tracing::warn!("{error}");
+        }
+        self.state.lock().volumes.clear();
         self.node.remove();
     }
 
@@ -218,7 +224,7 @@ impl RuntimeService for LinuxRuntime {
         for container in containers {
             self.remove_container(&container.id).await?;
         }
-        sandbox.remove();
+        sandbox.remove(&self.node);
         self.state.lock().sandboxes.retain(|other| other.id != *id);
         self.notify(ContainerEventKind::Deleted, &sandbox, None);
         Ok(())

@@ -169,12 +169,12 @@ impl Runtime {
         }
     }
 
-    /// Takes back what the node has made outside of this process. The Pods must have been removed before.
-    pub(crate) fn shutdown(&self) {
+    /// Takes back what the node has made outside of this process.
+    pub(crate) async fn shutdown(&self) {
         match self {
             Self::Virtual(_) => {}
             #[cfg(target_os = "linux")]
-            Self::Linux(runtime) => runtime.shutdown(),
+            Self::Linux(runtime) => runtime.shutdown().await,
         }
     }
 }

@@ -224,7 +224,7 @@ impl Node {
         let ended = async { while self.servers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(SERVER_GRACE, ended).await;
         self.tasks.shutdown().await;
-        self.runtime.shutdown();
+        self.runtime.shutdown().await;
     }
 }
 
