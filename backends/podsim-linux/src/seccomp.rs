@@ -1,1 +1,0 @@
-//! The system calls that containers may make.
