@@ -149,13 +149,7 @@ fn child() {
         no_new_privs,
         ..Rights::from(&Credentials::root(CapSet(bounding)))
     };
-    if no_new_privs {
-        rights.apply(None).expect("rights");
-        filter.install().expect("installed");
-    } else {
-        filter.install().expect("installed");
-        rights.apply(None).expect("rights");
-    }
+    rights.confine(Some(&filter), None).expect("confined");
     println!("> mount {}", errno(libc::SYS_mount, [0; 4]));
     println!("> keyctl {}", errno(libc::SYS_keyctl, [0, 0, 0, 0]));
     println!("> clone3 {}", errno(libc::SYS_clone3, [0; 4]));
