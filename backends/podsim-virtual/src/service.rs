@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use podsim_cri::*;
+use podsim_image::StoreError;
 use podsim_kernel::fs::{FsContext, PathRef};
 use podsim_sys::{Mode, Signal, Winsize, sleep_until};
 use std::collections::BTreeMap;
@@ -525,36 +526,35 @@ impl RuntimeService for VirtualRuntime {
 #[async_trait]
 impl ImageService for VirtualRuntime {
     async fn list_images(&self) -> Result<Vec<Image>> {
-        Ok(self.node.images.list().map(|image| image_status(image)).collect())
+        Ok(self.node.config.images.list().iter().map(|image| image_status(image)).collect())
     }
 
     async fn image_status(&self, reference: &str) -> Result<Option<Image>> {
-        Ok(self.node.images.find(reference).map(|image| image_status(image)))
+        Ok(self.node.config.images.find(reference).map(|image| image_status(&image)))
     }
 
     async fn pull_image(&self, reference: &str) -> Result<String> {
-        if let Some(image) = self.node.images.find(reference) {
-            return Ok(image.id.clone());
-        }
-        let full = podsim_image::Reference::parse(reference).map_err(|error| {
-            Error::InvalidArgument(format!("failed to parse image reference {reference:?}: {error}"))
-        })?;
-        Err(Error::ImageNotFound(format!(
-            "failed to pull image {reference:?}: {full}: not found: podsim asks no registry; `podsim image ls` shows the built-in images"
-        )))
+        let config = &self.node.config;
+        let (images, registries, name) = (config.images.clone(), config.registries.clone(), reference.to_owned());
+        let pull = tokio::task::spawn_blocking(move || images.ensure(&name, &registries));
+        let pulled = pull.await.map_err(|error| Error::Internal(error.to_string()))?;
+        pulled.map_err(|error| match error {
+            StoreError::Reference(_, error) => {
+                Error::InvalidArgument(format!("failed to parse image reference {reference:?}: {error}"))
+            }
+            error => Error::ImageNotFound(format!("failed to pull image {reference:?}: {error}")),
+        })
     }
 
     async fn remove_image(&self, reference: &str) -> Result<()> {
-        match self.node.images.find(reference) {
-            Some(_) => Err(Error::FailedPrecondition(format!(
-                "{reference}: a built-in image cannot be removed"
-            ))),
-            None => Ok(()),
+        match self.node.config.images.remove(reference, true) {
+            Ok(_) | Err(StoreError::NotFound(_)) => Ok(()),
+            Err(error) => Err(Error::FailedPrecondition(error.to_string())),
         }
     }
 
     async fn image_fs_info(&self) -> Result<FilesystemUsage> {
-        let used_bytes = self.node.images.list().map(|image| image.size()).sum();
+        let used_bytes = self.node.config.images.list().iter().map(|image| image.size()).sum();
         Ok(FilesystemUsage {
             mountpoint: "/var/lib/podsim/images".to_owned(),
             used_bytes,
@@ -581,9 +581,10 @@ fn image_status(image: &podsim_image::Image) -> Image {
     repo_digests.dedup();
     Image {
         id: image.id.clone(),
-        repo_tags: names().map(|name| name.to_string()).collect(),
+        repo_tags: names().filter(|name| name.tag.is_some()).map(|name| name.to_string()).collect(),
         repo_digests,
         size: image.size(),
+        created: image.config.created.as_deref().and_then(|created| created.parse().ok()),
         config: ImageConfig {
             entrypoint: config.entrypoint.clone(),
             cmd: config.cmd.clone(),

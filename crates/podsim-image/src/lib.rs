@@ -4,7 +4,7 @@
 //! * [`Image`]: an OCI image in memory: configuration and layers.
 //! * [`layer`]: reading a layer's tar without copying file contents.
 //! * [`ImageStore`]: the images of a node, found by reference, id or digest; loads, imports, names and removes them.
-//! * `layout`, `blobs`, `oci`: how they lie on disk: an OCI image layout. `load`, `import`: how they come there.
+//! * `layout`, `blobs`, `oci`: how they lie on disk: an OCI image layout. `load`, `import`, `registry`: how they come there.
 //! * `LayerStore` (Linux): layers as directories, for overlayfs.
 //! * [`builtin`]: the images that the build script made from `wasm-images/`, with their precompiled code.
 
@@ -21,6 +21,7 @@ mod layout;
 mod load;
 mod oci;
 pub mod reference;
+mod registry;
 pub mod store;
 
 pub use error::StoreError;
@@ -31,4 +32,5 @@ pub use layer_store::LayerStore;
 pub use load::Loaded;
 pub use oci::Platform;
 pub use reference::Reference;
+pub use registry::{Pulled, Registries};
 pub use store::{ImageStore, Removed};

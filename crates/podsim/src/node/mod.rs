@@ -6,6 +6,7 @@ mod config;
 pub(crate) use config::NodeConfig;
 
 use crate::cluster::Endpoint;
+use crate::data;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clock::HostClock;
@@ -226,6 +227,8 @@ fn boot(config: &NodeConfig, clock: Arc<dyn Clock>, endpoint: Endpoint, hosts: S
         hosts,
         resolv_conf,
         native,
+        images: data::images(),
+        registries: data::registries(&config.registries),
     })?)
 }
 
