@@ -57,11 +57,6 @@ impl Layout {
         }
     }
 
-    /// The blobs.
-    pub(crate) fn blobs(&self) -> &Blobs {
-        &self.blobs
-    }
-
     /// Where it is.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

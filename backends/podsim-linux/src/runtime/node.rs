@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use podsim_cri::backend;
 use podsim_cri::{Error, NamespaceMode, NamespaceOption, PodSandboxConfig, Result, SecurityContext};
 use podsim_image::layer_store::{LayerStoreError, OverlayXattrs};
-use podsim_image::{Image, ImageStore, LayerStore};
+use podsim_image::{Image, LayerStore};
 use podsim_sys::{CloneFlags, Winsize};
 use std::fs::{self, File};
 use std::io;
@@ -24,7 +24,6 @@ use std::sync::Arc;
 pub(crate) struct Node {
     pub(crate) config: LinuxConfig,
     pub(crate) spawner: Spawner,
-    pub(crate) images: ImageStore,
     layers: LayerStore,
     pub(crate) network: NodeNetwork,
     /// Its namespace, if that is not the host's.
@@ -63,7 +62,6 @@ impl Node {
         cgroups.prepare();
         let node = Arc::new(Self {
             spawner: Spawner::start().map_err(failed("cannot start processes"))?,
-            images: ImageStore::open(&config.data),
             layers,
             network,
             own_network,
@@ -124,7 +122,7 @@ impl Node {
     /// The image that a reference means.
     pub(crate) fn find_image(&self, reference: &str) -> Result<Arc<Image>> {
         let missing = || Error::ImageNotFound(format!("image {reference:?} is not present on this node"));
-        self.images.find(reference).ok_or_else(missing)
+        self.config.images.find(reference).ok_or_else(missing)
     }
 
     /// The cgroup of a sandbox or container; `None` where nothing can be limited.
@@ -191,6 +189,7 @@ impl Node {
     fn prepare_shell(&self) -> Result<()> {
         let directory = self.directory.join("node");
         let image = self
+            .config
             .images
             .node_image()
             .ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;

@@ -104,10 +104,6 @@ impl LinuxRuntime {
         crate::orphans::all_children_sleep()
     }
 
-    pub(crate) fn images(&self) -> &podsim_image::ImageStore {
-        &self.node.images
-    }
-
     fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {
         let state = self.state.lock();
         let found = state.sandboxes.iter().find(|sandbox| sandbox.id == *id);

@@ -1,6 +1,6 @@
 //! The system calls that containers may make (`seccomp(2)`).
 //!
-//! * [`Profile`]: the `seccompProfile` of a container; [`Profile::compile`] makes a [`Filter`] of it.
+//! * [`compile`] makes a [`Filter`] of the `seccompProfile` of a container.
 //! * [`Filter::install`]: from then on the process and its children live with it.
 //! * `table`: the default profile; `localhost`: profiles of the user's, as JSON; `bpf`: the program.
 //!
@@ -14,22 +14,11 @@ mod localhost;
 mod table;
 
 use bpf::{Action, Rules};
+use podsim_cri::SeccompProfile;
 use podsim_sys::CapSet;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// `seccompProfile` of a container (`type`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Profile {
-    /// Docker's and containerd's default.
-    RuntimeDefault,
-    /// No filter: Kubernetes' default, and what a privileged container has.
-    #[default]
-    Unconfined,
-    /// A profile of the node's: the text of the JSON file.
-    Localhost(String),
-}
 
 /// A profile that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,23 +29,20 @@ pub struct Error(String);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter(Vec<(u16, u8, u8, u32)>);
 
-impl Profile {
-    /// The filter for a container with this bounding set of capabilities; `None`: there is none.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with a profile of the user's.
-    pub fn compile(&self, bounding: CapSet) -> Result<Option<Filter>, Error> {
-        let rules = match self {
-            Profile::Unconfined => return Ok(None),
-            Profile::RuntimeDefault => default(bounding),
-            Profile::Localhost(json) => localhost::parse(json, bounding).map_err(Error)?,
-        };
-        let program =
-            bpf::compile(&rules).ok_or_else(|| Error("it has more rules than the kernel takes".to_owned()))?;
-        let raw = |instruction: bpf::Instruction| (instruction.code, instruction.jt, instruction.jf, instruction.k);
-        Ok(Some(Filter(program.into_iter().map(raw).collect())))
-    }
+/// The filter for a container with this bounding set of capabilities; `None`: there is none.
+///
+/// # Errors
+///
+/// What is wrong with a profile of the user's.
+pub fn compile(profile: &SeccompProfile, bounding: CapSet) -> Result<Option<Filter>, Error> {
+    let rules = match profile {
+        SeccompProfile::Unconfined => return Ok(None),
+        SeccompProfile::RuntimeDefault => default(bounding),
+        SeccompProfile::Localhost(json) => localhost::parse(json, bounding).map_err(Error)?,
+    };
+    let program = bpf::compile(&rules).ok_or_else(|| Error("it has more rules than the kernel takes".to_owned()))?;
+    let raw = |instruction: bpf::Instruction| (instruction.code, instruction.jt, instruction.jf, instruction.k);
+    Ok(Some(Filter(program.into_iter().map(raw).collect())))
 }
 
 impl Filter {

@@ -140,9 +140,8 @@ fn errno(number: libc::c_long, args: [u64; 4]) -> i32 {
 #[test]
 fn child() {
     let Some(orders) = testing::orders() else { return };
-    let (profile, bounding, no_new_privs): (Profile, u64, bool) = serde_json::from_str(&orders).expect("orders");
-    let filter = profile
-        .compile(CapSet(bounding))
+    let (profile, bounding, no_new_privs): (SeccompProfile, u64, bool) = serde_json::from_str(&orders).expect("orders");
+    let filter = compile(&profile, CapSet(bounding))
         .expect("it compiles")
         .expect("a filter");
     let rights = Rights {
@@ -173,7 +172,7 @@ fn child() {
     testing::done();
 }
 
-fn child_with(profile: &Profile, bounding: CapSet, no_new_privs: bool) -> Command {
+fn child_with(profile: &SeccompProfile, bounding: CapSet, no_new_privs: bool) -> Command {
     let orders = serde_json::to_string(&(profile, bounding.0, no_new_privs)).expect("JSON");
     testing::child(CHILD, &orders)
 }
@@ -197,12 +196,12 @@ fn a_container_of_the_default_profile_cannot_mount_and_guests_work() {
         "process Ok(true)",
     ];
     for no_new_privs in [false, true] {
-        let mut child = child_with(&Profile::RuntimeDefault, CapSet::CONTAINER_DEFAULT, no_new_privs);
+        let mut child = child_with(&SeccompProfile::RuntimeDefault, CapSet::CONTAINER_DEFAULT, no_new_privs);
         assert_eq!(testing::told(&mut child), plain);
     }
     // With the capability the kernel sees the calls: EFAULT, EINVAL (also for a process with threads).
     let admin = CapSet::CONTAINER_DEFAULT.with(Capability::SYS_ADMIN);
-    let told = testing::told(&mut child_with(&Profile::RuntimeDefault, admin, true));
+    let told = testing::told(&mut child_with(&SeccompProfile::RuntimeDefault, admin, true));
     assert_eq!(
         told[..5],
         ["mount 14", "keyctl 1", "clone3 22", "unshare 22", "newer 38"]
@@ -235,7 +234,7 @@ fn a_profile_of_the_users_is_read_and_obeyed() {
 
     if testing::is_root() {
         let deadly = json.replace("reboot", "sigaltstack");
-        let status = child_with(&Profile::Localhost(deadly), CapSet::CONTAINER_DEFAULT, false)
+        let status = child_with(&SeccompProfile::Localhost(deadly), CapSet::CONTAINER_DEFAULT, false)
             .status()
             .expect("it starts");
         assert_eq!(status.signal(), Some(libc::SIGSYS));
@@ -260,11 +259,10 @@ fn a_profile_that_cannot_be_obeyed_is_refused() {
             "a system call has no argument 6",
         ),
     ] {
-        let refused = Profile::Localhost(json.to_owned())
-            .compile(CapSet::EMPTY)
+        let refused = compile(&SeccompProfile::Localhost(json.to_owned()), CapSet::EMPTY)
             .expect_err(json)
             .to_string();
         assert!(refused.starts_with(&format!("seccomp profile: {error}")), "{refused}");
     }
-    assert!(matches!(Profile::Unconfined.compile(CapSet::EMPTY), Ok(None)));
+    assert!(matches!(compile(&SeccompProfile::Unconfined, CapSet::EMPTY), Ok(None)));
 }

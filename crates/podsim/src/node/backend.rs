@@ -5,7 +5,8 @@ use crate::cluster::Endpoint;
 use crate::errors::Failure;
 use anyhow::Result;
 use clap::ValueEnum;
-use podsim_cri::{ExecSession, ImageService, RuntimeService};
+use podsim_cri::{ExecSession, RuntimeService};
+use podsim_image::ImageStore;
 #[cfg(target_os = "linux")]
 use podsim_linux::LinuxRuntime;
 use podsim_sys::{Clock, Winsize};
@@ -90,6 +91,8 @@ pub(crate) struct Parts {
     pub(crate) endpoint: Endpoint,
     /// The node's `/etc/hosts`.
     pub(crate) hosts: String,
+    /// The images.
+    pub(crate) images: ImageStore,
     /// Whether the node must not be seen on the host: not even its network.
     pub(crate) isolated: bool,
 }
@@ -108,15 +111,6 @@ impl Runtime {
 
     /// As CRI has it.
     pub(crate) fn service(&self) -> Arc<dyn RuntimeService> {
-        match self {
-            Self::Virtual(runtime) => Arc::new(runtime.clone()),
-            #[cfg(target_os = "linux")]
-            Self::Linux(runtime) => Arc::new(runtime.clone()),
-        }
-    }
-
-    /// As CRI has it.
-    pub(crate) fn images(&self) -> Arc<dyn ImageService> {
         match self {
             Self::Virtual(runtime) => Arc::new(runtime.clone()),
             #[cfg(target_os = "linux")]
