@@ -22,8 +22,9 @@ pub(crate) fn context<E: Into<io::Error>>(what: impl std::fmt::Display) -> impl 
 /// An error without Rust's `(os error 2)`, in the words of the C library but in lower case, as Go programs print them.
 pub(crate) fn plain(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(number) => u16::try_from(number)
-            .map_or_else(|_| error.to_string(), |n| podsim_sys::Errno(n).message().to_lowercase()),
+        Some(number) => {
+            u16::try_from(number).map_or_else(|_| error.to_string(), |n| podsim_sys::Errno(n).message().to_lowercase())
+        }
         None => error.to_string(),
     }
 }
@@ -74,7 +75,11 @@ fn set_readonly(tree: &OwnedFd) -> io::Result<()> {
             size_of::<MountAttr>(),
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Mounts a new filesystem.

@@ -4,8 +4,8 @@ use crate::env::{self, Sources};
 use crate::sandbox_config;
 use k8s_openapi::api::core::v1::{Container, PodSpec, SeccompProfile as SeccompProfileSpec};
 use podsim_cri::{
-    Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SeccompProfile, SecurityContext,
-    VolumeId,
+    Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SeccompProfile,
+    SecurityContext, VolumeId,
 };
 use podsim_store::pod::quantity;
 use podsim_sys::Signal;

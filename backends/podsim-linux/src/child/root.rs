@@ -1,8 +1,8 @@
 //! The root filesystem of a container: its image's layers under a private one, `/proc`, `/dev`, `/sys`, and what is shown
 //! in it, where container runtimes mount them and with their flags (OCI runtime specification, "Default Filesystems").
 
-use crate::inside::{Inside, Place, is_directory};
 use crate::child::orders::{RootOrders, RootSource};
+use crate::inside::{Inside, Place, is_directory};
 use crate::mount::{self, context};
 use podsim_cri::SecurityContext;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat, symlinkat};
@@ -63,7 +63,11 @@ pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Resu
     let inside = Inside::new(target)?;
     system(&inside, orders, security)?;
     for bind in &orders.binds {
-        let part = bind.sub_path.as_deref().map(|path| part_of(&bind.source, path)).transpose()?;
+        let part = bind
+            .sub_path
+            .as_deref()
+            .map(|path| part_of(&bind.source, path))
+            .transpose()?;
         let source = part.as_ref().map_or(bind.source.as_path(), Place::path);
         let target = if is_directory(source)? {
             inside.directory(&bind.target)?
@@ -124,12 +128,28 @@ fn system(inside: &Inside, orders: &RootOrders, security: &SecurityContext) -> i
     devices(inside, security)?;
     let pts = inside.directory("/dev/pts")?;
     let options = "newinstance,ptmxmode=0666,mode=0620";
-    mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, &format!("{options},gid=5"))
-        // In a user namespace without a group 5.
-        .or_else(|_| mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, options))?;
-    mount::filesystem("mqueue", inside.directory("/dev/mqueue")?.path(), "mqueue", HARDENED, "")?;
+    mount::filesystem(
+        "devpts",
+        pts.path(),
+        "devpts",
+        NOSUID_NOEXEC,
+        &format!("{options},gid=5"),
+    )
+    // In a user namespace without a group 5.
+    .or_else(|_| mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, options))?;
+    mount::filesystem(
+        "mqueue",
+        inside.directory("/dev/mqueue")?.path(),
+        "mqueue",
+        HARDENED,
+        "",
+    )?;
     mount::bind(&orders.shm, inside.directory("/dev/shm")?.path())?;
-    let sys_flags = if security.privileged { HARDENED } else { HARDENED | MountFlags::RDONLY };
+    let sys_flags = if security.privileged {
+        HARDENED
+    } else {
+        HARDENED | MountFlags::RDONLY
+    };
     let sys = inside.directory("/sys")?;
     mount::filesystem("sysfs", sys.path(), "sysfs", sys_flags, "").or_else(|error| {
         // Only the owner of a network namespace may mount its sysfs (`mount_too_revealing`, `sysfs_init_fs_context` in the kernel): a

@@ -60,7 +60,8 @@ fn join(orders: &Orders, descriptors: &[OwnedFd]) -> io::Result<()> {
         let missing = || io::Error::other("a namespace that did not come with the orders");
         let descriptor = descriptors.get(join.descriptor).ok_or_else(missing)?;
         let kinds = ThreadNameSpaceType::from_bits_retain(join.kinds);
-        move_into_thread_name_spaces(descriptor.as_fd(), kinds).map_err(context(format_args!("setns {:#x}", join.kinds)))?;
+        move_into_thread_name_spaces(descriptor.as_fd(), kinds)
+            .map_err(context(format_args!("setns {:#x}", join.kinds)))?;
     }
     Ok(())
 }

@@ -4,10 +4,10 @@ use crate::cgroup::{Cgroup, Manager};
 use crate::child::orders::{Bind, Join, Orders, ProcessOrders, RootOrders, RootSource, TerminalOrders};
 use crate::mount;
 use crate::network::{NetNs, NodeNetwork, NodeNetworkConfig};
+use crate::prune;
 use crate::runtime::config::{LinuxConfig, NetworkConfig};
 use crate::runtime::process::{self, Descriptor, Started, failed, internal};
 use crate::runtime::stdio::Stdio;
-use crate::prune;
 use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
@@ -55,8 +55,7 @@ impl Node {
         };
         let fail = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
         let layers = LayerStore::open(&config.data, xattrs).map_err(|error| fail(&error))?;
-        rustix::system::sethostname(config.hostname.as_bytes())
-            .map_err(|errno| failed("sethostname")(errno.into()))?;
+        rustix::system::sethostname(config.hostname.as_bytes()).map_err(|errno| failed("sethostname")(errno.into()))?;
         let (network, own_network) = network(&config).map_err(|error| fail(&error))?;
         let mut cgroups = Manager::detect();
         cgroups.prepare();

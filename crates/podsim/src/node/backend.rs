@@ -63,7 +63,9 @@ impl Backend {
         match self {
             Self::Virtual => Ok(Vec::new()),
             #[cfg(target_os = "linux")]
-            Self::Linux => podsim_linux::preflight().map_err(|missing| Failure::new(format!("error: {missing}")).into()),
+            Self::Linux => {
+                podsim_linux::preflight().map_err(|missing| Failure::new(format!("error: {missing}")).into())
+            }
             #[cfg(not(target_os = "linux"))]
             Self::Linux => not_here(),
         }

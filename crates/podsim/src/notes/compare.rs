@@ -421,7 +421,8 @@ mod tests {
     fn a_newer_kernel_may_have_time_namespaces() {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         let old = lines("pid_for_children -> 'pid:[4026531836]'\nuser -> 'user:[4026531837]'");
-        let new = lines("pid_for_children -> 'pid:[4026531836]'\ntime -> 'time:[4026531834]'\nuser -> 'user:[4026531837]'");
+        let new =
+            lines("pid_for_children -> 'pid:[4026531836]'\ntime -> 'time:[4026531834]'\nuser -> 'user:[4026531837]'");
         assert_eq!(*known_to(&old, &new), old);
         assert_eq!(*known_to(&new, &new), new);
         assert_eq!(*known_to(&lines("total 0"), &new), new);
