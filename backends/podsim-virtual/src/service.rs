@@ -526,11 +526,23 @@ impl RuntimeService for VirtualRuntime {
 #[async_trait]
 impl ImageService for VirtualRuntime {
     async fn list_images(&self) -> Result<Vec<Image>> {
-        Ok(self.node.config.images.list().iter().map(|image| image_status(image)).collect())
+        Ok(self
+            .node
+            .config
+            .images
+            .list()
+            .iter()
+            .map(|image| image_status(image))
+            .collect())
     }
 
     async fn image_status(&self, reference: &str) -> Result<Option<Image>> {
-        Ok(self.node.config.images.find(reference).map(|image| image_status(&image)))
+        Ok(self
+            .node
+            .config
+            .images
+            .find(reference)
+            .map(|image| image_status(&image)))
     }
 
     async fn pull_image(&self, reference: &str) -> Result<String> {
@@ -581,7 +593,10 @@ fn image_status(image: &podsim_image::Image) -> Image {
     repo_digests.dedup();
     Image {
         id: image.id.clone(),
-        repo_tags: names().filter(|name| name.tag.is_some()).map(|name| name.to_string()).collect(),
+        repo_tags: names()
+            .filter(|name| name.tag.is_some())
+            .map(|name| name.to_string())
+            .collect(),
         repo_digests,
         size: image.size(),
         created: image.config.created.as_deref().and_then(|created| created.parse().ok()),

@@ -186,7 +186,12 @@ fn saved(name: &str, layers: &[Vec<u8>]) -> Vec<u8> {
         ("c.json", 0, 0o644, config.as_bytes()),
         ("manifest.json", 0, 0o644, manifest.as_bytes()),
     ];
-    files.extend(paths.iter().zip(layers).map(|(path, layer)| (path.as_str(), 0, 0o644, layer)));
+    files.extend(
+        paths
+            .iter()
+            .zip(layers)
+            .map(|(path, layer)| (path.as_str(), 0, 0o644, layer)),
+    );
     tar(&files)
 }
 
@@ -233,7 +238,9 @@ async fn an_image_of_the_users_has_its_layers_over_each_other() {
         "750 1000\n/data:\nkeep\nnew\n\n/opaque:\nnew\nls: /home: No such file or directory\n"
     );
     let listed = runtime.list_images().await.expect("images");
-    let app = listed.iter().find(|image| image.repo_tags == ["docker.io/library/app:1"]);
+    let app = listed
+        .iter()
+        .find(|image| image.repo_tags == ["docker.io/library/app:1"]);
     assert_eq!(app.map(|image| &image.id), Some(&loaded.images[0].0));
     runtime.remove_image("app:1").await.expect("removed");
     assert!(runtime.image_status("app:1").await.expect("a status").is_none());

@@ -132,7 +132,9 @@ impl Blobs {
             Some(hex) if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
                 Ok(self.directory.join(hex))
             }
-            _ => Err(StoreError::Invalid(format!("{digest:?} is not a digest that podsim knows (sha256)"))),
+            _ => Err(StoreError::Invalid(format!(
+                "{digest:?} is not a digest that podsim knows (sha256)"
+            ))),
         }
     }
 }
@@ -192,7 +194,10 @@ pub(crate) fn map(path: &Path) -> Result<Bytes, StoreError> {
     if file.metadata().at(path)?.len() == 0 {
         return Ok(Bytes::new());
     }
-    #[expect(unsafe_code, reason = "a layer of hundreds of megabytes must not be read into memory")]
+    #[expect(
+        unsafe_code,
+        reason = "a layer of hundreds of megabytes must not be read into memory"
+    )]
     // SAFETY: the file is only read. It is a blob, which nobody writes to once it has its name, or an archive that the user names
     // for the time of one command.
     let map = unsafe { memmap2::Mmap::map(&file) }.at(path)?;

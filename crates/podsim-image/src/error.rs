@@ -31,7 +31,9 @@ pub enum StoreError {
     #[error("{0}: {1}")]
     Registry(String, String),
     /// It is not here, and its registry may not be asked.
-    #[error("{0}: not found: podsim asks no registry that is not allowed (PODSIM_REGISTRIES, or `registries` of the node configuration); `podsim image ls` shows the images that are here")]
+    #[error(
+        "{0}: not found: podsim asks no registry that is not allowed (PODSIM_REGISTRIES, or `registries` of the node configuration); `podsim image ls` shows the images that are here"
+    )]
     NotAllowed(String),
     /// There is nowhere to put images.
     #[error("this node has no directory for images")]

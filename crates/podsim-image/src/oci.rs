@@ -204,7 +204,11 @@ mod tests {
             let wanted = wanted.and_then(Platform::parse);
             choose(&all, wanted.as_ref()).map(|chosen| chosen.digest.as_str())
         };
-        let expected = if cfg!(target_os = "linux") { host.as_str() } else { "wasip1/wasm" };
+        let expected = if cfg!(target_os = "linux") {
+            host.as_str()
+        } else {
+            "wasip1/wasm"
+        };
         assert_eq!(chosen(None), Some(expected));
         assert_eq!(chosen(Some("linux/m68k")), Some("linux/m68k"));
         assert_eq!(chosen(Some("linux/none")), None);

@@ -169,7 +169,11 @@ impl<'a> Registry<'a> {
     /// A small content; one that is asked for by digest must have it.
     fn document(&mut self, kind: &str, name: &str, accept: &str) -> Result<Vec<u8>, StoreError> {
         let response = self.get(&format!("{kind}/{name}"), accept)?;
-        let read = response.into_body().into_with_config().limit(oci::MAX_DOCUMENT).read_to_vec();
+        let read = response
+            .into_body()
+            .into_with_config()
+            .limit(oci::MAX_DOCUMENT)
+            .read_to_vec();
         let document = read.map_err(|error| self.failed(error.to_string()))?;
         if name.starts_with("sha256:") && sha256(&document) != name {
             return Err(self.failed(format!("the registry sent something else than {name}")));
@@ -198,7 +202,10 @@ impl<'a> Registry<'a> {
         let mut response = self.send(path, accept)?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let challenge = response.headers().get("www-authenticate");
-            let challenge = challenge.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+            let challenge = challenge
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned();
             self.token = Some(self.authenticate(&challenge)?);
             response = self.send(path, accept)?;
         }
@@ -279,7 +286,12 @@ mod tests {
     #[test]
     fn registries_are_asked_only_if_they_are_named() {
         let some = Registries::new(["localhost:5000".to_owned(), " quay.io".to_owned(), String::new()]);
-        for (host, allowed) in [("localhost:5000", true), ("quay.io", true), ("docker.io", false), ("", false)] {
+        for (host, allowed) in [
+            ("localhost:5000", true),
+            ("quay.io", true),
+            ("docker.io", false),
+            ("", false),
+        ] {
             assert_eq!(some.allow(host), allowed, "{host}");
         }
         assert!(!Registries::default().allow("localhost:5000"));

@@ -130,7 +130,12 @@ impl ImageStore {
     #[must_use]
     pub fn chain_ids(&self) -> BTreeSet<String> {
         let disk = self.disk().images.clone();
-        self.0.builtin.iter().chain(&disk).flat_map(|image| image.chain_ids()).collect()
+        self.0
+            .builtin
+            .iter()
+            .chain(&disk)
+            .flat_map(|image| image.chain_ids())
+            .collect()
     }
 
     /// Loads the images of an archive (`docker save`, OCI) or of a directory with an OCI image layout. Of images for several
@@ -191,7 +196,9 @@ impl ImageStore {
         let layout = self.layout()?;
         let reference = parse(target)?;
         if reference.digest.is_some() {
-            return Err(StoreError::Invalid("refusing to create a tag with a digest reference".to_owned()));
+            return Err(StoreError::Invalid(
+                "refusing to create a tag with a digest reference".to_owned(),
+            ));
         }
         let image = self.find(source).ok_or_else(|| not_found(source))?;
         let named = layout.update(|index| {
@@ -255,7 +262,11 @@ impl ImageStore {
             if one.is_none() && names.len() > 1 && !force {
                 return Err(StoreError::Conflict(format!(
                     "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
-                    image.id.get("sha256:".len()..).and_then(|id| id.get(..12)).unwrap_or(&image.id)
+                    image
+                        .id
+                        .get("sha256:".len()..)
+                        .and_then(|id| id.get(..12))
+                        .unwrap_or(&image.id)
                 )));
             }
             index.manifests.retain(|other| !named(other));

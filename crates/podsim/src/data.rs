@@ -13,7 +13,9 @@ pub(crate) fn directory() -> Option<PathBuf> {
 
 /// The images: those in the directory, if there is one, and the built-in ones.
 pub(crate) fn images() -> ImageStore {
-    directory().map_or_else(ImageStore::with_builtin_images, |directory| ImageStore::open(&directory))
+    directory().map_or_else(ImageStore::with_builtin_images, |directory| {
+        ImageStore::open(&directory)
+    })
 }
 
 /// The registries that the environment allows to ask: `PODSIM_REGISTRIES=localhost:5000,quay.io`.
@@ -52,7 +54,12 @@ mod tests {
     #[test]
     fn the_directory_is_the_users_own() {
         let chosen = |variables: &[(&str, &str)], is_root| {
-            let variable = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.into());
+            let variable = |name: &str| {
+                variables
+                    .iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, value)| value.into())
+            };
             choose(variable, is_root).map(|path| path.to_string_lossy().replace('\\', "/"))
         };
         let home = ("HOME", "/home/a");

@@ -43,7 +43,10 @@ struct Made {
 
 /// Two layers, compressed as told.
 fn made(compress: fn(&[u8]) -> Vec<u8>) -> Made {
-    let tars = [tar(&[("a", b"low"), ("b", b"low")]), tar(&[("a", b"high"), (".wh.b", b"")])];
+    let tars = [
+        tar(&[("a", b"low"), ("b", b"low")]),
+        tar(&[("a", b"high"), (".wh.b", b"")]),
+    ];
     let config = serde_json::to_vec(&ConfigFile {
         os: "linux".to_owned(),
         architecture: Platform::host().architecture,
@@ -109,7 +112,9 @@ impl Made {
     /// As an OCI image layout with an index in the index.
     fn laid_out(&self, directory: &Path) {
         let mut descriptor = self.index.clone();
-        descriptor.annotations.insert(oci::IMAGE_NAME.to_owned(), "docker.io/library/app:1".to_owned());
+        descriptor
+            .annotations
+            .insert(oci::IMAGE_NAME.to_owned(), "docker.io/library/app:1".to_owned());
         let index = Index {
             schema_version: 2,
             media_type: String::new(),
@@ -130,7 +135,9 @@ fn store() -> (TempDir, ImageStore) {
 }
 
 fn blobs(data: &TempDir) -> usize {
-    fs::read_dir(data.path().join("data/images/blobs/sha256")).unwrap().count()
+    fs::read_dir(data.path().join("data/images/blobs/sha256"))
+        .unwrap()
+        .count()
 }
 
 #[test]
@@ -143,7 +150,11 @@ fn built_in_images_are_found_by_all_their_names() {
         &busybox.id,
         &busybox.id[7..19],
     ] {
-        assert_eq!(store.find(name).map(|image| image.id.clone()), Some(busybox.id.clone()), "{name}");
+        assert_eq!(
+            store.find(name).map(|image| image.id.clone()),
+            Some(busybox.id.clone()),
+            "{name}"
+        );
     }
     let by_digest = format!("busybox@{}", busybox.digest);
     assert!(store.find(&by_digest).is_some());
@@ -166,14 +177,20 @@ fn every_layer_can_be_read_and_its_digest_is_right() {
 #[test]
 fn archives_of_all_kinds_give_the_same_image() {
     let mut ids = BTreeSet::new();
-    for (case, compress) in [("plain", <[u8]>::to_vec as fn(&[u8]) -> Vec<u8>), ("gzip", gzip), ("zstd", zstd)] {
+    for (case, compress) in [
+        ("plain", <[u8]>::to_vec as fn(&[u8]) -> Vec<u8>),
+        ("gzip", gzip),
+        ("zstd", zstd),
+    ] {
         let made = made(compress);
         let saved = made.saved();
         for (form, bytes) in [("", saved.clone()), (".gz", gzip(&saved)), (".zst", zstd(&saved))] {
             let (data, store) = store();
             let file = data.path().join("image.tar");
             fs::write(&file, bytes).unwrap();
-            let loaded = store.load(&file, None).unwrap_or_else(|error| panic!("{case}{form}: {error}"));
+            let loaded = store
+                .load(&file, None)
+                .unwrap_or_else(|error| panic!("{case}{form}: {error}"));
             assert_eq!(loaded.images[0].1, ["app:1", "quay.io/app:1"], "{case}{form}");
             assert_eq!(loaded.notes, Vec::<String>::new());
             ids.insert(loaded.images[0].0.clone());
@@ -186,7 +203,9 @@ fn archives_of_all_kinds_give_the_same_image() {
         let (data, store) = store();
         let layout = data.path().join("layout");
         made.laid_out(&layout);
-        let loaded = store.load(&layout, None).unwrap_or_else(|error| panic!("{case} layout: {error}"));
+        let loaded = store
+            .load(&layout, None)
+            .unwrap_or_else(|error| panic!("{case} layout: {error}"));
         ids.insert(loaded.images[0].0.clone());
         let image = store.find("app:1").expect("it is listed");
         let by_digest = format!("app@{}", made.manifest.digest);
@@ -255,7 +274,10 @@ fn a_directory_becomes_an_image_with_all_that_its_files_are() {
     assert_eq!(imported.notes, ["left out: socket (a socket)"]);
     let image = store.find("mine:latest").expect("it is listed");
     let entries = crate::layer::entries(&image.layers[0].data).unwrap();
-    let found: Vec<_> = entries.iter().map(|entry| (entry.path.as_str(), &entry.kind, entry.uid)).collect();
+    let found: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.path.as_str(), &entry.kind, entry.uid))
+        .collect();
     let long = "x".repeat(200);
     assert_eq!(
         found,
@@ -281,14 +303,20 @@ fn names_come_and_go_and_the_last_one_takes_the_image_along() {
     store.tag("b:1", "b:1").unwrap();
     assert_eq!(store.find("b:1").map(|image| image.id.clone()), Some(id.clone()));
     let conflict = store.remove(&id, false).unwrap_err().to_string();
-    assert!(conflict.contains("(must be forced) - image is referenced in multiple repositories"), "{conflict}");
+    assert!(
+        conflict.contains("(must be forced) - image is referenced in multiple repositories"),
+        "{conflict}"
+    );
     let untagged = store.remove("a:1", false).unwrap();
     assert_eq!((untagged.untagged, untagged.deleted), (vec!["a:1".to_owned()], None));
     assert_eq!(blobs(&data), 3);
     let removed = store.remove(&id[7..19], false).unwrap();
     assert_eq!((removed.untagged, removed.deleted), (vec!["b:1".to_owned()], Some(id)));
     assert_eq!(blobs(&data), 0);
-    assert_eq!(store.remove("b:1", false).unwrap_err().to_string(), "No such image: b:1");
+    assert_eq!(
+        store.remove("b:1", false).unwrap_err().to_string(),
+        "No such image: b:1"
+    );
 
     let builtin = store.remove("busybox", true).unwrap_err().to_string();
     assert!(builtin.ends_with("a built-in image cannot be removed"), "{builtin}");
@@ -305,7 +333,10 @@ fn a_name_of_a_built_in_image_can_be_lent() {
     assert_eq!(store.find("nginx:1.27").unwrap().id, builtin);
     let names = |wanted: &str| {
         let images = store.list();
-        images.iter().filter(|image| image.references.iter().any(|name| name.ends_with(wanted))).count()
+        images
+            .iter()
+            .filter(|image| image.references.iter().any(|name| name.ends_with(wanted)))
+            .count()
     };
     assert_eq!(names("nginx:latest"), 1);
     store.remove("nginx", false).unwrap();
@@ -313,7 +344,10 @@ fn a_name_of_a_built_in_image_can_be_lent() {
 
     // And a built-in image can have further names.
     store.tag("busybox", "localhost:5000/mine:1").unwrap();
-    assert_eq!(store.find("localhost:5000/mine:1").unwrap().id, store.find("busybox").unwrap().id);
+    assert_eq!(
+        store.find("localhost:5000/mine:1").unwrap().id,
+        store.find("busybox").unwrap().id
+    );
     store.remove("localhost:5000/mine:1", false).unwrap();
     assert!(store.find("busybox").is_some_and(|image| store.is_builtin(&image)));
 }
@@ -351,7 +385,10 @@ fn several_processes_see_each_others_changes() {
         }
     });
     for n in 0..8 {
-        assert!(one.find(&format!("n:{n}")).is_some() && other.find(&format!("n:{n}")).is_some(), "{n}");
+        assert!(
+            one.find(&format!("n:{n}")).is_some() && other.find(&format!("n:{n}")).is_some(),
+            "{n}"
+        );
     }
     // An image in use stays readable when another process removes it.
     let image = one.find("n:3").unwrap();
@@ -374,9 +411,14 @@ fn registry(made: Made, requests: usize) -> (String, std::thread::JoinHandle<Vec
             let (mut stream, _) = listener.accept().unwrap();
             let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
             let request = lines.next().unwrap().unwrap();
-            let headers: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let headers: Vec<String> = lines
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
             let path = request.split(' ').nth(1).unwrap().to_owned();
-            let token = headers.iter().any(|line| line.eq_ignore_ascii_case("authorization: Bearer secret"));
+            let token = headers
+                .iter()
+                .any(|line| line.eq_ignore_ascii_case("authorization: Bearer secret"));
             let name = path.rsplit('/').next().unwrap();
             let (status, body) = if path.starts_with("/token?scope=repository%3Aapp%3Apull") {
                 ("200 OK", br#"{"token":"secret"}"#.to_vec())
@@ -394,7 +436,10 @@ fn registry(made: Made, requests: usize) -> (String, std::thread::JoinHandle<Vec
                  Content-Length: {}\r\nConnection: close\r\n\r\n",
                 body.len()
             );
-            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).unwrap();
+            stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(&body))
+                .unwrap();
             seen.push(path);
         }
         seen
@@ -429,7 +474,10 @@ fn what_a_registry_does_wrong_is_said() {
     let (host, _) = registry(made(gzip), 3);
     let pull = |name: &str| {
         let reference = Reference::parse(name).unwrap();
-        store.pull(&reference, None, &mut |_| {}).expect_err("refused").to_string()
+        store
+            .pull(&reference, None, &mut |_| {})
+            .expect_err("refused")
+            .to_string()
     };
     let error = pull(&format!("{host}/app:2"));
     assert_eq!(error, format!("{host}: manifest for {host}/app:2 not found"));

@@ -441,7 +441,11 @@ impl LayerBuilder {
             .into_iter()
             .filter_map(|(old, hides)| Some((*new_index.get(&old)?, hides)))
             .collect();
-        let implicit = self.implicit.iter().filter_map(|old| new_index.get(old).copied()).collect();
+        let implicit = self
+            .implicit
+            .iter()
+            .filter_map(|old| new_index.get(old).copied())
+            .collect();
         LayerTree { nodes, hides, implicit }
     }
 }

@@ -31,7 +31,13 @@ pub(crate) struct ImportArgs {
     #[arg(short, long, value_parser = variable, value_name = "NAME=VALUE")]
     env: Vec<String>,
     /// The user that it runs as: names or numbers
-    #[arg(short, long, default_value = "", hide_default_value = true, value_name = "USER[:GROUP]")]
+    #[arg(
+        short,
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "USER[:GROUP]"
+    )]
     user: String,
     /// The directory that it starts in
     #[arg(short, long, default_value = "", hide_default_value = true, value_name = "DIR")]

@@ -53,7 +53,10 @@ impl Inspect {
         digests.dedup();
         Self {
             id: image.id.clone(),
-            repo_tags: names().filter(|name| name.tag.is_some()).map(|name| name.familiar()).collect(),
+            repo_tags: names()
+                .filter(|name| name.tag.is_some())
+                .map(|name| name.familiar())
+                .collect(),
             repo_digests: digests,
             created: image.config.created.clone(),
             config: image.config.config.clone(),

@@ -37,7 +37,10 @@ pub(super) async fn run(context: &Context, args: &LsArgs) -> Result<i32> {
         let runs = [config.entrypoint.as_slice(), &config.cmd].concat().join(" ");
         let created = image.config.created.as_deref().and_then(|created| created.parse().ok());
         let names = image.references.iter().filter_map(|name| Reference::parse(name).ok());
-        let tags: Vec<String> = names.filter(|name| name.tag.is_some()).map(|name| name.to_string()).collect();
+        let tags: Vec<String> = names
+            .filter(|name| name.tag.is_some())
+            .map(|name| name.to_string())
+            .collect();
         for (repository, tag) in repositories(&tags) {
             rows.push(vec![
                 repository,

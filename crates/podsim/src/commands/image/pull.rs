@@ -27,7 +27,9 @@ pub(crate) struct PullArgs {
 pub(super) async fn run(context: &Context, args: &PullArgs) -> Result<i32> {
     let store = open(context).await?;
     let (printer, name) = (&context.printer, args.name.familiar());
-    let before = store.find(&name).map(|image| (image.id.clone(), store.is_builtin(&image)));
+    let before = store
+        .find(&name)
+        .map(|image| (image.id.clone(), store.is_builtin(&image)));
     let talks = !args.quiet;
     if talks {
         let tag = args.name.tag.as_ref().or(args.name.digest.as_ref());
