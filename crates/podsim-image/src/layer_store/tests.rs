@@ -215,6 +215,11 @@ fn nothing_is_written_outside_of_the_layer() {
         ),
     ];
     let (data, store) = store();
+    assert_eq!(
+        mode(&data.path().join("layers-userxattr")),
+        0o700,
+        "setuid programs are out of reach"
+    );
     for (case, members, message) in cases {
         let error = store
             .lower_dirs(&image(vec![layer(members)]))
