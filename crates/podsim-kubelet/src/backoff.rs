@@ -65,3 +65,12 @@ impl Backoff {
         self.entries.remove(key);
     }
 }
+
+/// As Go prints whole seconds: `10s`, `1m20s`, `5m0s`.
+#[must_use]
+pub fn go_duration(time: Duration) -> String {
+    match (time.as_secs() / 60, time.as_secs() % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    }
+}

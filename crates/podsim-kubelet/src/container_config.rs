@@ -32,9 +32,10 @@ pub(crate) fn container_config(
 ) -> Result<ContainerConfig, String> {
     let mut envs = vec![("HOSTNAME".to_owned(), hostname(spec, sources))];
     let own = env::environment(container, sources)?;
+    // HOSTNAME is the runtime's: the kubelet does not know it, so `$(HOSTNAME)` stays as it is.
+    let known = own.iter().cloned().collect();
     envs.retain(|(name, _)| !own.iter().any(|(n, _)| n == name));
     envs.extend(own);
-    let known = envs.iter().cloned().collect();
     let expanded = |list: &Option<Vec<String>>| list.iter().flatten().map(|a| env::expand(a, &known)).collect();
     let mut labels: Vec<_> = sandbox_config::pod_labels(sources.pod);
     labels.push(("io.kubernetes.container.name".to_owned(), container.name.clone()));
@@ -86,16 +87,18 @@ fn mounts(
             return Err(format!("volume \"{}\" not found", mount.name));
         };
         let plain = mount.sub_path.clone().filter(|p| !p.is_empty());
-        let expression = mount
-            .sub_path_expr
-            .as_ref()
-            .filter(|p| !p.is_empty())
-            .map(|e| env::expand(e, vars));
+        let sub_path = match mount.sub_path_expr.as_deref().filter(|e| !e.is_empty()) {
+            Some(expression) => Some(expand_sub_path(expression, vars)?),
+            None => plain,
+        };
+        if let Some(path) = &sub_path {
+            check_sub_path(path)?;
+        }
         mounts.push(Mount {
             container_path: absolute(&mount.mount_path),
             source: MountSource::Volume {
                 id: id.clone(),
-                sub_path: plain.or(expression),
+                sub_path,
             },
             readonly: mount.read_only == Some(true),
         });
@@ -115,6 +118,25 @@ fn mounts(
         mounts.push(file(path, &prepared.termination, "log"));
     }
     Ok(mounts)
+}
+
+/// `subPathExpr` with its variables, which have to be there (`ExpandContainerVolumeMounts`).
+fn expand_sub_path(expression: &str, vars: &std::collections::BTreeMap<String, String>) -> Result<String, String> {
+    match env::missing(expression, vars) {
+        Some(name) => Err(format!("missing value for \"{name}\"")),
+        None => Ok(env::expand(expression, vars)),
+    }
+}
+
+/// What `makeMounts` checks when all variables are known.
+fn check_sub_path(path: &str) -> Result<(), String> {
+    if path.starts_with('/') {
+        Err(format!("error SubPath `{path}` must not be an absolute path"))
+    } else if path.split('/').any(|part| part == "..") {
+        Err(format!("unable to provision SubPath `{path}`: must not contain '..'"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Mount paths need not be absolute in a manifest; they mean the same then.

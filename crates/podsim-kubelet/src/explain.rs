@@ -97,7 +97,11 @@ fn is_default(manifest: &Value, path: &str) -> bool {
         None | Some(Value::Null | Value::Bool(false)) => true,
         // Users are the node's by default.
         Some(Value::Bool(true)) => path == "spec.hostUsers",
-        Some(Value::String(text)) => text.is_empty() || path.starts_with("spec.serviceAccount") && text == "default",
+        Some(Value::String(text)) => {
+            text.is_empty()
+                || path.starts_with("spec.serviceAccount") && text == "default"
+                || path.ends_with(".scheme") && text == "HTTP"
+        }
         Some(Value::Array(items)) => items.is_empty(),
         Some(Value::Object(map)) => map.is_empty(),
         Some(Value::Number(_)) => false,
@@ -140,7 +144,6 @@ mod tests {
             warnings,
             [
                 "spec.affinity recorded",
-                "spec.containers[0].livenessProbe recorded",
                 "spec.containers[0].ports[0].hostPort recorded",
                 "spec.containers[0].resources.limits.cpu recorded",
                 "spec.containers[0].securityContext.seccompProfile recorded",

@@ -4,6 +4,7 @@ use crate::KubeletConfig;
 use crate::events::EventRecorder;
 use crate::node;
 use crate::pod_worker::{Node, PodWorker, Wanted, WorkerHandle};
+use crate::status::conditions;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_cri::{ContainerEvents, ImageService, RuntimeService};
@@ -109,6 +110,8 @@ struct Told {
     deletion: Option<i64>,
     deleted: bool,
     metadata: Value,
+    /// What others say of the Pod, for its readiness gates.
+    conditions: Value,
 }
 
 impl Told {
@@ -125,8 +128,20 @@ impl Told {
             deletion: number("/metadata/deletionGracePeriodSeconds"),
             deleted: object.pointer("/metadata/deletionTimestamp").is_some(),
             metadata: Value::Array(vec![pick("labels"), pick("annotations")]),
+            conditions: conditions_of_others(object),
         }
     }
+}
+
+/// The conditions that are not the kubelet's, without their times.
+fn conditions_of_others(object: &Value) -> Value {
+    let all = object.pointer("/status/conditions").and_then(Value::as_array);
+    let brief = |c: &Value| (c["type"].as_str().map(str::to_owned), c["status"].clone());
+    let others = all.into_iter().flatten().map(brief);
+    let others = others.filter(|(type_, _)| !type_.as_deref().is_some_and(conditions::is_own_type));
+    others
+        .map(|(type_, status)| Value::Array(vec![type_.into(), status]))
+        .collect()
 }
 
 struct Pods {

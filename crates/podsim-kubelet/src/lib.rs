@@ -4,7 +4,8 @@
 //! what runs ([`runtime_status`]), decides ([`actions`], pure), acts (`executor`) and reports ([`status`], pure).
 //!
 //! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `volumes`.
-//! * What takes time: `lifecycle` (hooks, graceful killing), `images` (pulls), [`backoff`].
+//! * What takes time: `lifecycle` (hooks, graceful killing), [`prober`] (probes), `images` (pulls), [`backoff`].
+//! * [`containers`] says what kinds of containers there are, and when one runs again.
 //! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it).
 //! * For people: [`fields`] and [`mod@explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
 //!
@@ -15,6 +16,7 @@ pub mod actions;
 pub mod backoff;
 pub mod config;
 mod container_config;
+pub mod containers;
 mod dns;
 mod env;
 pub mod events;
@@ -29,9 +31,11 @@ pub mod namespaces;
 mod node;
 pub mod node_controller;
 mod pod_worker;
+pub mod prober;
 pub mod runtime_status;
 mod sandbox_config;
 pub mod scheduler;
+mod service_env;
 pub mod status;
 mod volumes;
 

@@ -202,6 +202,22 @@ impl Store {
         self.modify_part(kind, namespace, name, Part::Status, change)
     }
 
+    /// Adds ephemeral containers to a Pod (the `ephemeralcontainers` subresource): the list in `object` takes the place of the
+    /// old one, which has to be in it. The rest of `object` but its name and `resourceVersion` is ignored.
+    pub fn update_ephemeral_containers(&self, namespace: &str, object: Value) -> Result<Object, StoreError> {
+        self.replace(&kinds::POD, namespace, object, Part::Ephemeral)
+    }
+
+    /// As [`Store::update_ephemeral_containers`], in one step, nothing coming between.
+    pub fn modify_ephemeral_containers(
+        &self,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value) -> Result<(), StoreError>,
+    ) -> Result<Object, StoreError> {
+        self.modify_part(&kinds::POD, namespace, name, Part::Ephemeral, change)
+    }
+
     fn modify_part(
         &self,
         kind: &'static Kind,

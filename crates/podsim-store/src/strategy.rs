@@ -122,7 +122,32 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), 
         "Namespace" => object["status"] = json!({ "phase": "Active" }),
         _ => {}
     }
-    let errors = validate(kind, object)?;
+    let errors = if *kind == kinds::POD {
+        let pod: Pod = from_value(object)?;
+        if pod
+            .spec
+            .as_ref()
+            .is_some_and(|s| s.scheduling_gates.as_ref().is_some_and(|g| !g.is_empty()))
+        {
+            object["status"]["conditions"] = json!([{
+                "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+            }]);
+        }
+        pod::validate_create(&pod)
+    } else {
+        validate(kind, object)?
+    };
+    invalid(kind, object, errors)
+}
+
+/// Defaults and validation of a Pod whose ephemeral containers were changed. Its other fields have to be the old ones.
+pub(crate) fn prepare_for_ephemeral_update(object: &mut Value, old: &Value) -> Result<(), StoreError> {
+    let kind = &kinds::POD;
+    normalise(kind, object)?;
+    set_defaults(kind, object)?;
+    let mut errors = validate(kind, object)?;
+    errors.extend(pod::validate_ephemeral_update(&from_value(object)?, &from_value(old)?));
     invalid(kind, object, errors)
 }
 

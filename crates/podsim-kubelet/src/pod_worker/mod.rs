@@ -2,18 +2,27 @@
 //! of its own and looks again when they are done.
 
 mod ending;
+mod probing;
 
 use crate::actions::{InFlight, PodActions, compute_pod_actions};
 use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
-use crate::lifecycle::{self, Target};
+use crate::images::FailedPulls;
+use crate::lifecycle;
+use crate::prober::dial::Dialer;
+use crate::prober::handler::Subject;
 use crate::runtime_status::PodRuntimeStatus;
+use crate::status::conditions::is_own;
 use crate::status::{self, StatusInput};
 use crate::{KubeletConfig, volumes};
+use ending::Kill;
 use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
-use podsim_cri::{ContainerId, ContainerState, ImageService, RuntimeService, VolumeId};
+use podsim_cri::{
+    ContainerId, ContainerState, ImageService, NamespaceMode, PodSandboxStatus, RuntimeService, VolumeId,
+};
 use podsim_store::{Store, time};
 use podsim_sys::{Clock, sleep_until};
+use probing::Probes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +70,8 @@ pub(crate) struct PodWorker {
     tasks: JoinSet<Done>,
     hooks_running: HashSet<ContainerId>,
     hooks_failed: HashSet<ContainerId>,
-    kills: HashMap<ContainerId, watch::Sender<Duration>>,
+    kills: HashMap<ContainerId, Kill>,
+    probes: Probes,
     /// Reason and message of what made the Pod fail as a whole.
     failure: Option<(&'static str, &'static str)>,
     /// When the end of the Pod began.
@@ -69,7 +79,7 @@ pub(crate) struct PodWorker {
     /// Reason and message of containers that wait.
     pub(crate) waiting: HashMap<String, (String, String)>,
     pub(crate) backoff: Backoff,
-    pub(crate) image_backoff: Backoff,
+    pub(crate) failed_pulls: FailedPulls,
     /// The exited container whose back-off was told in an event already.
     pub(crate) backoff_told: HashMap<String, ContainerId>,
     /// Volumes that are to be removed with the Pod.
@@ -115,11 +125,12 @@ impl PodWorker {
             hooks_running: HashSet::new(),
             hooks_failed: HashSet::new(),
             kills: HashMap::new(),
+            probes: Probes::default(),
             failure: None,
             terminating_since: None,
             waiting: HashMap::new(),
             backoff: Backoff::default(),
-            image_backoff: Backoff::default(),
+            failed_pulls: FailedPulls::default(),
             backoff_told: HashMap::new(),
             volumes: HashSet::new(),
             termination_volumes: HashMap::new(),
@@ -159,6 +170,7 @@ impl PodWorker {
                         self.finish(done);
                     }
                 }
+                () = self.probes.changed() => {}
                 Ok(()) = self.partitioned.changed() => {
                     // What was not written, or was written over by the node controller, is written again.
                     self.written = None;
@@ -231,11 +243,18 @@ impl PodWorker {
         if self.failure.is_some() || self.is_finished() {
             return self.wind_down(&pod, &runtime).await;
         }
+        self.watch_probes(&pod, &runtime);
         let in_flight = InFlight {
             killing: self.kills.keys().cloned().collect(),
             hook_failed: self.hooks_failed.clone(),
+            probes: self.probes.results().clone(),
         };
-        let actions = compute_pod_actions(&pod, &runtime, &in_flight);
+        let mut actions = compute_pod_actions(&pod, &runtime, &in_flight);
+        if self.hook_runs() {
+            // Upstream's worker waits for the hook; this one only starts nothing.
+            actions.init_containers_to_start.clear();
+            actions.containers_to_start.clear();
+        }
         let mut deadline = None;
         if actions.kill_pod {
             let alive = self.kill_all(&pod, &runtime, None);
@@ -257,6 +276,7 @@ impl PodWorker {
         let Ok(runtime) = self.look(&pod).await else {
             return retry;
         };
+        self.watch_probes(&pod, &runtime);
         self.report(&pod, &runtime, false);
         self.collect_garbage(&runtime).await;
         Next::Wait(deadline.into_iter().chain(past_deadline).min())
@@ -292,17 +312,68 @@ impl PodWorker {
         Ok(status)
     }
 
+    /// Does a postStart hook run?
+    pub(crate) fn hook_runs(&self) -> bool {
+        !self.hooks_running.is_empty()
+    }
+
+    /// The addresses of the Pod in this sandbox.
+    pub(crate) fn pod_ips(&self, sandbox: &PodSandboxStatus) -> Vec<String> {
+        let ips = if sandbox.namespaces.network == NamespaceMode::Node {
+            &self.node.config.addresses
+        } else {
+            &sandbox.ips
+        };
+        ips.iter().map(ToString::to_string).collect()
+    }
+
+    /// A container for hooks and probes.
+    pub(crate) fn subject(
+        &self,
+        pod: &Pod,
+        sandbox: &PodSandboxStatus,
+        id: ContainerId,
+        container: Container,
+    ) -> Subject {
+        let known = || pod.status.as_ref().and_then(|s| s.pod_ip.clone());
+        let pod_ip = self.pod_ips(sandbox).into_iter().next().or_else(known);
+        Subject {
+            dialer: Dialer {
+                runtime: self.node.runtime.clone(),
+                sandbox: sandbox.id.clone(),
+                pod_ip: pod_ip.unwrap_or_default(),
+                node_ips: self.node.config.addresses.clone(),
+            },
+            clock: self.node.clock.clone(),
+            id,
+            container,
+        }
+    }
+
+    /// Tells of a container from a task of its own.
+    pub(crate) fn teller(&self, pod: &Pod, container: &str) -> impl Fn(Severity, &str, &str) + Send + Sync + 'static {
+        let (node, about) = (self.node.clone(), pod_reference(pod, Some(container)));
+        move |severity, reason, message| {
+            if !*node.partitioned.borrow() {
+                node.recorder.event(about.clone(), severity, reason, message);
+            }
+        }
+    }
+
     /// Begins to run a postStart hook.
-    pub(crate) fn start_hook(&mut self, target: Target) {
-        let Some(hook) = target.container.lifecycle.as_ref().and_then(|l| l.post_start.clone()) else {
+    pub(crate) fn start_hook(&mut self, pod: &Pod, subject: Subject) {
+        let lifecycle = subject.container.lifecycle.as_ref();
+        let Some(hook) = lifecycle.and_then(|l| l.post_start.clone()) else {
             return;
         };
-        self.hooks_running.insert(target.id.clone());
+        self.hooks_running.insert(subject.id.clone());
+        let tell = self.teller(pod, &subject.container.name);
+        let pod = full_name(pod);
         self.tasks.spawn(async move {
-            let result = lifecycle::run_hook(&target, &hook, None).await;
+            let result = lifecycle::run_hook(&subject, &pod, &hook, &tell).await;
             Done::Hook {
-                id: target.id,
-                container: target.container.name,
+                id: subject.id,
+                container: subject.container.name,
                 result,
             }
         });
@@ -339,12 +410,17 @@ impl PodWorker {
             runtime_name: &runtime_name,
             waiting: &self.waiting,
             hooks_pending: &hooks_pending,
+            probes: self.probes.results(),
             terminated,
             failure: self.failure,
             now: time::now(self.node.clock.as_ref()),
         };
         let stored = || pod.status.clone().unwrap_or_default();
-        let previous = self.written.clone().unwrap_or_else(stored);
+        let mut previous = self.written.clone().unwrap_or_else(stored);
+        // Conditions of others are as the store has them.
+        let conditions = previous.conditions.get_or_insert_default();
+        conditions.retain(is_own);
+        conditions.extend(stored().conditions.into_iter().flatten().filter(|c| !is_own(c)));
         let status = status::generate(pod, runtime, &previous, &input);
         if self.written.as_ref() != Some(&status) {
             self.write(pod, status);
@@ -359,7 +435,13 @@ impl PodWorker {
         let uid = Some(&self.uid);
         let result = self.node.store.api::<Pod>().modify_status(namespace, name, |stored| {
             if stored.metadata.uid.as_ref() == uid {
-                stored.status = Some(status.clone());
+                let others = stored.status.iter().flat_map(|s| s.conditions.iter().flatten());
+                let others: Vec<_> = others.filter(|c| !is_own(c)).cloned().collect();
+                let mut status = status.clone();
+                let conditions = status.conditions.get_or_insert_default();
+                conditions.retain(is_own);
+                conditions.extend(others);
+                stored.status = Some(status);
             }
         });
         if let Err(error) = result {
@@ -370,7 +452,7 @@ impl PodWorker {
 
     async fn execute(&mut self, pod: &Pod, runtime: &mut PodRuntimeStatus, actions: &PodActions) -> Option<Duration> {
         for kill in &actions.containers_to_kill {
-            self.kill(pod, kill, runtime, None);
+            self.kill(pod, kill, runtime, None, vec![]);
         }
         crate::executor::execute(self, pod, runtime, actions).await
     }
@@ -402,13 +484,6 @@ impl PodWorker {
 
 /// Why this Pod cannot run here, if it cannot.
 fn rejection(pod: &Pod) -> Option<String> {
-    let mut init = pod.spec.iter().flat_map(|s| s.init_containers.iter().flatten());
-    if let Some(sidecar) = init.find(|c| c.restart_policy.is_some()) {
-        let name = &sidecar.name;
-        return Some(format!(
-            "init container \"{name}\" has a restartPolicy (a sidecar), which podsim does not support yet"
-        ));
-    }
     volumes::unsupported(pod)
 }
 
@@ -420,11 +495,11 @@ pub(crate) fn names(pod: &Pod) -> (&str, &str) {
     )
 }
 
-/// A container of the Pod, init or not.
-pub(crate) fn find_container<'a>(pod: &'a Pod, name: &str) -> Option<&'a Container> {
-    let spec = pod.spec.as_ref()?;
-    spec.containers
-        .iter()
-        .chain(spec.init_containers.iter().flatten())
-        .find(|c| c.name == name)
+/// `NAME_NAMESPACE(UID)`, as the kubelet names a Pod in messages (`format.Pod`).
+pub(crate) fn full_name(pod: &Pod) -> String {
+    let (namespace, name) = names(pod);
+    format!(
+        "{name}_{namespace}({})",
+        pod.metadata.uid.as_deref().unwrap_or_default()
+    )
 }

@@ -6,3 +6,5 @@ mod hosts;
 mod killing;
 mod lives;
 mod nodes;
+mod probes;
+mod sidecars;

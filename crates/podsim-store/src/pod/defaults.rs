@@ -2,8 +2,10 @@
 //! what every Pod of a cluster has: ServiceAccount, Priority).
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe, Volume,
+    Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe,
+    Volume,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 fn default<T>(field: &mut Option<T>, value: T) {
     field.get_or_insert(value);
@@ -35,6 +37,29 @@ pub fn set_defaults(pod: &mut Pod) {
     for container in containers(spec) {
         set_container_defaults(container, host_network);
     }
+    for ephemeral in spec.ephemeral_containers.iter_mut().flatten() {
+        let image = ephemeral.image.clone().unwrap_or_default();
+        text(&mut ephemeral.image_pull_policy, default_pull_policy(&image));
+        text(&mut ephemeral.termination_message_path, "/dev/termination-log");
+        text(&mut ephemeral.termination_message_policy, "File");
+        set_env_defaults(ephemeral.env.iter_mut().flatten());
+        for port in ephemeral.ports.iter_mut().flatten() {
+            set_port_defaults(port, host_network);
+        }
+        default(&mut ephemeral.resources, Default::default());
+    }
+}
+
+fn set_env_defaults<'a>(vars: impl Iterator<Item = &'a mut EnvVar>) {
+    for var in vars {
+        let Some(from) = var.value_from.as_mut() else { continue };
+        if let Some(field) = from.field_ref.as_mut() {
+            text(&mut field.api_version, "v1");
+        }
+        if let Some(resource) = from.resource_field_ref.as_mut() {
+            default(&mut resource.divisor, Quantity("0".to_owned()));
+        }
+    }
 }
 
 fn containers(spec: &mut PodSpec) -> impl Iterator<Item = &mut Container> {
@@ -52,11 +77,7 @@ fn set_container_defaults(container: &mut Container, host_network: bool) {
     for port in container.ports.iter_mut().flatten() {
         set_port_defaults(port, host_network);
     }
-    for var in container.env.iter_mut().flatten() {
-        if let Some(field) = var.value_from.as_mut().and_then(|v| v.field_ref.as_mut()) {
-            text(&mut field.api_version, "v1");
-        }
-    }
+    set_env_defaults(container.env.iter_mut().flatten());
     let probes = [
         &mut container.liveness_probe,
         &mut container.readiness_probe,
