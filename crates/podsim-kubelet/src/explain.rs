@@ -118,7 +118,7 @@ mod tests {
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "x" },
             "spec": {
                 "hostAliases": [{ "ip": "10.9.8.7", "hostnames": ["a"] }],
-                "affinity": { "nodeAffinity": {} },
+                "affinity": { "podAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{ "topologyKey": "k" }] } },
                 "serviceAccountName": "default",
                 "volumes": [{ "name": "v", "emptyDir": {} }, { "name": "w", "nfs": { "server": "s", "path": "/" } }],
                 "containers": [{
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "spec.affinity recorded",
+                "spec.affinity.podAffinity recorded",
                 "spec.containers[0].ports[0].hostPort recorded",
                 "spec.containers[0].resources.limits.cpu recorded",
                 "spec.containers[0].securityContext.seccompProfile recorded",

@@ -234,7 +234,7 @@ pub const FIELDS: &[Field] = &[
     recorded(
         "spec.containers[].ports[].hostPort",
         Container,
-        "the port is not opened on the node; use podsim port-forward",
+        "two Pods on a node cannot have the same; the port is not opened: use podsim port-forward",
     )
     .about(NsKind::Net),
     recorded("spec.containers[].ports[].hostIP", Container, "goes with hostPort").about(NsKind::Net),
@@ -258,10 +258,10 @@ pub const FIELDS: &[Field] = &[
         Container,
         "disk space is not limited",
     ),
-    recorded(
+    enforced(
         "spec.containers[].resources.requests",
         Container,
-        "the scheduler does not weigh requests",
+        "the node must have as much left",
     ),
     recorded(
         "spec.containers[].resources.claims",
@@ -459,18 +459,31 @@ pub const FIELDS: &[Field] = &[
     enforced("spec.nodeSelector", Pod, "labels that the node must have"),
     enforced("spec.tolerations", Pod, "taints of the node that do not matter"),
     enforced("spec.schedulerName", Pod, "another scheduler's Pods are left alone"),
+    enforced(
+        "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution",
+        Pod,
+        "terms that the node must match",
+    ),
     recorded(
         "spec.affinity",
         Pod,
-        "the scheduler looks at nodeSelector and tolerations only",
+        "the scheduler does not score nodes, and does not look at what other Pods are",
     ),
     recorded("spec.topologySpreadConstraints", Pod, "there is one node"),
-    recorded("spec.schedulingGates", Pod, "the Pod is scheduled at once"),
+    enforced(
+        "spec.schedulingGates",
+        Pod,
+        "the Pod is not scheduled until they are taken away",
+    ),
     recorded("spec.priority", Pod, "no Pod has to make room for another"),
     recorded("spec.priorityClassName", Pod, "no Pod has to make room for another"),
     recorded("spec.preemptionPolicy", Pod, "no Pod has to make room for another"),
-    recorded("spec.overhead", Pod, "resources are not weighed"),
-    recorded("spec.resources", Pod, "limits of whole Pods do not act"),
+    enforced("spec.overhead", Pod, "is added to what the Pod asks for"),
+    recorded(
+        "spec.resources",
+        Pod,
+        "limits of whole Pods do not act; requests count for the scheduler",
+    ),
     recorded("spec.resourceClaims", Pod, "there are no devices to claim"),
     recorded("spec.runtimeClassName", Pod, "there is one runtime"),
     recorded("spec.os", Pod, "the node is a Linux node"),

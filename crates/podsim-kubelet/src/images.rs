@@ -1,6 +1,6 @@
 //! Pull policies and the back-off of pulls (`imageManager.EnsureImageExists`).
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, go_duration};
 use crate::events::Severity;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
@@ -118,10 +118,7 @@ pub(crate) async fn ensure_image(
         }
         Err(error) => return Err(failed(error, pulls)),
     };
-    let took = format!(
-        "{:?}",
-        Duration::from_millis(u64::try_from((clock.monotonic() - started).as_millis()).unwrap_or(0))
-    );
+    let took = go_duration(clock.monotonic().saturating_sub(started));
     let message = format!(
         "Successfully pulled image \"{reference}\" in {took} ({took} including waiting). Image size: {} bytes.",
         image.size

@@ -1,6 +1,7 @@
 //! [`Kubelet`]: gives each Pod of the node a worker, and the workers what they need to know.
 
 use crate::KubeletConfig;
+use crate::admission::Admitted;
 use crate::events::EventRecorder;
 use crate::node;
 use crate::pod_worker::{Node, PodWorker, Wanted, WorkerHandle};
@@ -53,6 +54,7 @@ impl Kubelet {
             images,
             clock,
             recorder,
+            admitted: Admitted::default(),
             partitioned,
         };
         Self {
@@ -174,6 +176,7 @@ impl Pods {
                 },
                 Some(done) = self.tasks.join_next() => {
                     if let Ok(uid) = done {
+                        self.node.admitted.release(&uid);
                         self.workers.remove(&uid);
                     }
                 }

@@ -3,6 +3,7 @@
 //! The way of a Pod: [`scheduler`] gives it to the node → [`kubelet`] starts a `pod_worker` for it → the worker looks at
 //! what runs ([`runtime_status`]), decides ([`actions`], pure), acts (`executor`) and reports ([`status`], pure).
 //!
+//! * Where a Pod may run: [`fit`], which the scheduler and the kubelet's `admission` share.
 //! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `volumes`.
 //! * What takes time: `lifecycle` (hooks, graceful killing), [`prober`] (probes), `images` (pulls), [`backoff`].
 //! * [`containers`] says what kinds of containers there are, and when one runs again.
@@ -13,6 +14,7 @@
 //! comes from `podsim_sys::Clock`.
 
 pub mod actions;
+mod admission;
 pub mod backoff;
 pub mod config;
 mod container_config;
@@ -23,6 +25,7 @@ pub mod events;
 mod executor;
 pub mod explain;
 pub mod fields;
+pub mod fit;
 pub mod hosts;
 mod images;
 pub mod kubelet;

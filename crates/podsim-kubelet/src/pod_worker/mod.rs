@@ -5,6 +5,7 @@ mod ending;
 mod probing;
 
 use crate::actions::{InFlight, PodActions, compute_pod_actions};
+use crate::admission::{Admitted, Rejection};
 use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::images::FailedPulls;
@@ -16,7 +17,7 @@ use crate::status::conditions::is_own;
 use crate::status::{self, StatusInput};
 use crate::{KubeletConfig, volumes};
 use ending::Kill;
-use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Container, Node as NodeObject, Pod, PodStatus};
 use podsim_cri::{
     ContainerId, ContainerState, ImageService, NamespaceMode, PodSandboxStatus, RuntimeService, VolumeId,
 };
@@ -43,6 +44,7 @@ pub(crate) struct Node {
     pub(crate) images: Arc<dyn ImageService>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: EventRecorder,
+    pub(crate) admitted: Admitted,
     /// True while the node cannot reach the API.
     pub(crate) partitioned: watch::Receiver<bool>,
 }
@@ -72,6 +74,10 @@ pub(crate) struct PodWorker {
     hooks_failed: HashSet<ContainerId>,
     kills: HashMap<ContainerId, Kill>,
     probes: Probes,
+    /// The kubelet has taken the Pod.
+    admitted: bool,
+    /// The kubelet has sent the Pod away.
+    rejected: Option<Rejection>,
     /// Reason and message of what made the Pod fail as a whole.
     failure: Option<(&'static str, &'static str)>,
     /// When the end of the Pod began.
@@ -126,6 +132,8 @@ impl PodWorker {
             hooks_failed: HashSet::new(),
             kills: HashMap::new(),
             probes: Probes::default(),
+            admitted: false,
+            rejected: None,
             failure: None,
             terminating_since: None,
             waiting: HashMap::new(),
@@ -226,8 +234,8 @@ impl PodWorker {
         if removed || pod.metadata.deletion_timestamp.is_some() {
             return self.terminate(&pod, removed, &runtime).await;
         }
-        if let Some(message) = rejection(&pod) {
-            self.reject(&pod, &message);
+        if let Err(rejection) = self.admit(&pod, &runtime) {
+            self.reject(&pod, &rejection);
             return Next::Wait(None);
         }
         let past_deadline = match self.active_deadline(&pod) {
@@ -379,26 +387,56 @@ impl PodWorker {
         });
     }
 
-    /// Says for good that this Pod will not run here.
-    fn reject(&mut self, pod: &Pod, message: &str) {
-        let already = self
-            .written
-            .as_ref()
-            .is_some_and(|s| s.reason.as_deref() == Some("Unsupported"));
-        if !already {
-            self.tell(pod, None, Severity::Warning, "Unsupported", message);
+    /// May the Pod run here? Asked once; a Pod that has ended asks for nothing, and one that runs is not sent away.
+    fn admit(&mut self, pod: &Arc<Pod>, runtime: &PodRuntimeStatus) -> Result<(), Rejection> {
+        if let Some(rejection) = &self.rejected {
+            return Err(rejection.clone());
         }
+        if self.is_finished() {
+            self.node.admitted.release(&self.uid);
+            return Ok(());
+        }
+        if self.admitted {
+            return Ok(());
+        }
+        let unsupported = volumes::unsupported(pod).map(|message| Rejection {
+            reason: "Unsupported".to_owned(),
+            message,
+        });
+        let result = match unsupported {
+            Some(rejection) => Err(rejection),
+            None if !runtime.sandboxes.is_empty() => {
+                self.node.admitted.insert(&self.uid, pod);
+                Ok(())
+            }
+            None => match self.node.store.api::<NodeObject>().get("", &self.node.config.node_name) {
+                Ok(object) => self.node.admitted.admit(&self.uid, pod, &object),
+                // Nobody can say what the node has.
+                Err(_) => Ok(()),
+            },
+        };
+        self.admitted = result.is_ok();
+        self.rejected = result.clone().err();
+        result
+    }
+
+    /// Says for good that this Pod will not run here (`rejectPod`).
+    fn reject(&mut self, pod: &Pod, rejection: &Rejection) {
+        let written = self.written.as_ref();
+        if written.is_some_and(|s| s.reason.as_ref() == Some(&rejection.reason)) {
+            return;
+        }
+        self.tell(pod, None, Severity::Warning, &rejection.reason, &rejection.message);
         let status = PodStatus {
             phase: Some("Failed".to_owned()),
-            reason: Some("Unsupported".to_owned()),
-            message: Some(format!("Pod was rejected: {message}")),
+            reason: Some(rejection.reason.clone()),
+            message: Some(format!("Pod was rejected: {}", rejection.message)),
             start_time: Some(time::now(self.node.clock.as_ref())),
             qos_class: Some(podsim_store::pod::qos_class(pod).to_owned()),
+            observed_generation: pod.metadata.generation,
             ..PodStatus::default()
         };
-        if !already {
-            self.write(pod, status);
-        }
+        self.write(pod, status);
     }
 
     /// Writes the status if it has changed.
@@ -480,11 +518,6 @@ impl PodWorker {
             self.node.runtime.remove_pod_sandbox(&sandbox.id).await.ok();
         }
     }
-}
-
-/// Why this Pod cannot run here, if it cannot.
-fn rejection(pod: &Pod) -> Option<String> {
-    volumes::unsupported(pod)
 }
 
 /// Namespace and name.

@@ -7,4 +7,5 @@ mod killing;
 mod lives;
 mod nodes;
 mod probes;
+mod scheduling;
 mod sidecars;

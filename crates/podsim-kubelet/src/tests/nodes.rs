@@ -72,7 +72,10 @@ async fn a_pod_that_selects_another_node_waits_for_one() {
         .await;
     assert_eq!(
         node.events(),
-        ["FailedScheduling: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."]
+        [
+            "FailedScheduling: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. \
+             no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        ]
     );
     let labelled = node.store.api::<Node>().modify("", "node-1", |n| {
         n.metadata
