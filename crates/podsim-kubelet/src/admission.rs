@@ -41,8 +41,27 @@ impl Admitted {
     }
 }
 
+/// The label by which a Pod may ask for an operating system.
+const OS_LABEL: &str = "kubernetes.io/os";
+
 /// The general predicates in their order; the first that fails is told.
 fn check<'a, I: Iterator<Item = &'a Pod>>(pod: &Pod, node: &Node, others: impl Fn() -> I) -> Result<(), Rejection> {
+    let os = |name: &str| node.metadata.labels.as_ref().and_then(|l| l.get(name));
+    let spec = pod.spec.as_ref();
+    let selected = spec.and_then(|s| s.node_selector.as_ref()?.get(OS_LABEL));
+    if selected.is_some_and(|wanted| os(OS_LABEL).is_some_and(|has| has != wanted)) {
+        return Err(Rejection {
+            reason: "PodOSSelectorNodeLabelDoesNotMatch".to_owned(),
+            message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label".to_owned(),
+        });
+    }
+    let named = spec.and_then(|s| s.os.as_ref()).map(|os| os.name.as_str());
+    if named.is_some_and(|name| !name.is_empty() && name != "linux") {
+        return Err(Rejection {
+            reason: "PodOSNotSupported".to_owned(),
+            message: "Failed to admit pod as the OS field doesn't match node OS".to_owned(),
+        });
+    }
     if let Some(lack) = resources::insufficient(pod, node, others()).first() {
         return Err(Rejection {
             reason: format!("OutOf{}", lack.resource),

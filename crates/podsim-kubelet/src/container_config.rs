@@ -63,7 +63,12 @@ pub(crate) fn container_config(
         tty: container.tty == Some(true),
         stop_signal,
         namespaces: sandbox_config::namespace_option(spec),
-        security: security(spec, container, prepared.image)?,
+        security: security(
+            spec,
+            container,
+            prepared.image,
+            &crate::pod_worker::full_name(sources.pod),
+        )?,
         resources: resources(container),
     })
 }
@@ -148,28 +153,27 @@ fn absolute(path: &str) -> String {
     }
 }
 
-fn security(spec: &PodSpec, container: &Container, image: &Image) -> Result<SecurityContext, String> {
+fn security(spec: &PodSpec, container: &Container, image: &Image, pod_name: &str) -> Result<SecurityContext, String> {
     let pod = spec.security_context.clone().unwrap_or_default();
     let own = container.security_context.clone().unwrap_or_default();
     let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
     let run_as_user = id(own.run_as_user.or(pod.run_as_user));
     if own.run_as_non_root.or(pod.run_as_non_root) == Some(true) {
+        // `verifyRunAsNonRoot`, with the end that all its messages have.
         let user = image.config.user.split(':').next().unwrap_or_default();
+        let refused = |why: &str| Err(format!("{why} (pod: \"{pod_name}\", container: {})", container.name));
         match (run_as_user, user.parse::<u32>()) {
-            (Some(0), _) => return Err("container's runAsUser breaks non-root policy".to_owned()),
+            (Some(0), _) => return refused("container's runAsUser breaks non-root policy"),
             (Some(_), _) => {}
-            (None, Ok(0)) => {
-                return Err("container has runAsNonRoot and image will run as root".to_owned());
-            }
+            (None, Ok(0)) => return refused("container has runAsNonRoot and image will run as root"),
             (None, Ok(_)) => {}
             (None, Err(_)) if user.is_empty() || user == "root" => {
-                return Err("container has runAsNonRoot and image will run as root".to_owned());
+                return refused("container has runAsNonRoot and image will run as root");
             }
             (None, Err(_)) => {
-                let message = format!(
+                return refused(&format!(
                     "container has runAsNonRoot and image has non-numeric user ({user}), cannot verify user is non-root"
-                );
-                return Err(message);
+                ));
             }
         }
     }

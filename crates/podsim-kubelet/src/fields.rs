@@ -486,7 +486,7 @@ pub const FIELDS: &[Field] = &[
     ),
     recorded("spec.resourceClaims", Pod, "there are no devices to claim"),
     recorded("spec.runtimeClassName", Pod, "there is one runtime"),
-    recorded("spec.os", Pod, "the node is a Linux node"),
+    enforced("spec.os", Pod, "the node is a Linux node, and refuses Pods for others"),
     // Identity.
     recorded("spec.serviceAccountName", Pod, "no token is mounted"),
     recorded("spec.serviceAccount", Pod, "no token is mounted"),

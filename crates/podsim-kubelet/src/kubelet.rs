@@ -93,6 +93,7 @@ impl Kubelet {
             tasks: JoinSet::new(),
         };
         tokio::select! {
+            biased;
             result = pods.run(node.partitioned.clone()) => result,
             () = node::heartbeat(node) => Ok(()),
         }
@@ -159,6 +160,8 @@ impl Pods {
         loop {
             let cut_off = *partitioned.borrow_and_update();
             tokio::select! {
+                // In one order, so that the same seed gives the same trace.
+                biased;
                 event = events.next() => match event {
                     Some(event) => {
                         if let Some(worker) = self.workers.get(&event.pod_uid) {

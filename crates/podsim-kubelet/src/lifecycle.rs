@@ -179,6 +179,7 @@ async fn reached(clock: &Arc<dyn Clock>, deadline: &mut watch::Receiver<Duration
     loop {
         let at = *deadline.borrow_and_update();
         tokio::select! {
+            biased;
             () = sleep_until(clock, at) => return,
             changed = deadline.changed() => {
                 if changed.is_err() {

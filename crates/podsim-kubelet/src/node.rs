@@ -49,6 +49,7 @@ pub(crate) async fn heartbeat(node: &pod_worker::Node) {
     loop {
         let next = node.clock.monotonic() + node.config.heartbeat;
         tokio::select! {
+            biased;
             () = sleep_until(&node.clock, next) => {
                 if !*partitioned.borrow()
                     && let Err(error) = renew(node)

@@ -58,6 +58,7 @@ impl NodeController {
                 }
             };
             tokio::select! {
+                biased;
                 lease = leases.next() => match lease {
                     None => leases = watch()?,
                     Some((kind, lease)) => {

@@ -64,11 +64,12 @@ impl PodWorker {
                 return Next::Wait(Some(now + Duration::from_secs(10)));
             }
         }
-        let volumes: Vec<_> = self
+        let mut volumes: Vec<_> = self
             .volumes
             .drain()
             .chain(self.termination_volumes.drain().map(|(_, v)| v))
             .collect();
+        volumes.sort();
         for volume in volumes {
             if let Err(error) = self.node.runtime.remove_volume(&volume).await {
                 tracing::warn!("cannot remove volume {volume}: {error}");

@@ -167,6 +167,8 @@ impl PodWorker {
                 }
             };
             tokio::select! {
+                // In one order, so that the same seed gives the same trace.
+                biased;
                 changed = self.wanted.changed() => {
                     if changed.is_err() {
                         return self.uid;

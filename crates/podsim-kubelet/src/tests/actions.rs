@@ -12,7 +12,7 @@ use podsim_cri::{
 use serde_json::json;
 use std::time::Duration;
 
-fn pod(policy: &str, init: &[&str]) -> Pod {
+pub(super) fn pod(policy: &str, init: &[&str]) -> Pod {
     // `s…` is a sidecar, `S…` one with a startup probe; `e…` among the init containers is an ephemeral container.
     let container = |name: &&str| {
         let mut container = json!({ "name": name.to_lowercase(), "image": "busybox" });
@@ -34,7 +34,7 @@ fn pod(policy: &str, init: &[&str]) -> Pod {
     serde_json::from_value(value).unwrap_or_default()
 }
 
-fn sandbox(attempt: u32, state: PodSandboxState) -> PodSandboxStatus {
+pub(super) fn sandbox(attempt: u32, state: PodSandboxState) -> PodSandboxStatus {
     PodSandboxStatus {
         id: SandboxId(format!("s{attempt}")),
         metadata: PodSandboxMetadata {
@@ -55,7 +55,7 @@ fn sandbox(attempt: u32, state: PodSandboxState) -> PodSandboxStatus {
 }
 
 /// `a:run`, `a:made`, `a:0`, `a:1` (exited), or with another image `a:run!`.
-fn container(text: &str) -> ContainerStatus {
+pub(super) fn container(text: &str) -> ContainerStatus {
     let (name, state) = text.split_once(':').unwrap_or((text, "run"));
     let image = if state.ends_with('!') { "old" } else { "busybox" };
     let (state, exit_code) = match state.trim_end_matches('!') {
