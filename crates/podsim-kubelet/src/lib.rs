@@ -7,7 +7,7 @@
 //! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `volumes`.
 //! * What takes time: `lifecycle` (hooks, graceful killing), [`prober`] (probes), `images` (pulls), [`backoff`].
 //! * [`containers`] says what kinds of containers there are, and when one runs again.
-//! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it).
+//! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it), `taint_eviction`.
 //! * For people: [`fields`] and [`mod@explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
 //!
 //! Nothing polls: workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
@@ -40,6 +40,7 @@ mod sandbox_config;
 pub mod scheduler;
 mod service_env;
 pub mod status;
+mod taint_eviction;
 mod volumes;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe,
-    Volume,
+    Toleration, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -30,6 +30,7 @@ pub fn set_defaults(pod: &mut Pod) {
     spec.service_account = spec.service_account_name.clone();
     default(&mut spec.priority, 0);
     text(&mut spec.preemption_policy, "PreemptLowerPriority");
+    tolerate_a_lost_node(spec);
     let host_network = spec.host_network == Some(true);
     for volume in spec.volumes.iter_mut().flatten() {
         set_volume_defaults(volume);
@@ -47,6 +48,30 @@ pub fn set_defaults(pod: &mut Pod) {
             set_port_defaults(port, host_network);
         }
         default(&mut ephemeral.resources, Default::default());
+    }
+}
+
+/// A Pod stays for five minutes on a node that has become unreachable or not ready, if it says nothing of that (admission
+/// plug-in DefaultTolerationSeconds).
+fn tolerate_a_lost_node(spec: &mut PodSpec) {
+    let tolerations = spec.tolerations.get_or_insert_default();
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let says = |t: &Toleration| {
+            let (its, effect) = (
+                t.key.as_deref().unwrap_or_default(),
+                t.effect.as_deref().unwrap_or_default(),
+            );
+            (its == key || its.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+        };
+        if !tolerations.iter().any(says) {
+            tolerations.push(Toleration {
+                key: Some(key.to_owned()),
+                operator: Some("Exists".to_owned()),
+                effect: Some("NoExecute".to_owned()),
+                toleration_seconds: Some(300),
+                value: None,
+            });
+        }
     }
 }
 
