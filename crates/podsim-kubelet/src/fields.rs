@@ -476,7 +476,11 @@ pub const FIELDS: &[Field] = &[
         "the Pod is not scheduled until they are taken away",
     ),
     recorded("spec.priority", Pod, "no Pod has to make room for another"),
-    recorded("spec.priorityClassName", Pod, "no Pod has to make room for another"),
+    recorded(
+        "spec.priorityClassName",
+        Pod,
+        "gives the Pod its priority, and has to be there; no Pod has to make room for another",
+    ),
     recorded("spec.preemptionPolicy", Pod, "no Pod has to make room for another"),
     enforced("spec.overhead", Pod, "is added to what the Pod asks for"),
     recorded(
@@ -485,7 +489,11 @@ pub const FIELDS: &[Field] = &[
         "limits of whole Pods do not act; requests count for the scheduler",
     ),
     recorded("spec.resourceClaims", Pod, "there are no devices to claim"),
-    recorded("spec.runtimeClassName", Pod, "there is one runtime"),
+    refused(
+        "spec.runtimeClassName",
+        Pod,
+        "there are no RuntimeClasses yet, and a Pod needs the one that it names",
+    ),
     enforced("spec.os", Pod, "the node is a Linux node, and refuses Pods for others"),
     // Identity.
     recorded("spec.serviceAccountName", Pod, "no token is mounted"),

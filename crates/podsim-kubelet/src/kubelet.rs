@@ -115,6 +115,8 @@ struct Told {
     metadata: Value,
     /// What others say of the Pod, for its readiness gates.
     conditions: Value,
+    /// It was given up by the node controller.
+    unknown: bool,
 }
 
 impl Told {
@@ -132,6 +134,7 @@ impl Told {
             deleted: object.pointer("/metadata/deletionTimestamp").is_some(),
             metadata: Value::Array(vec![pick("labels"), pick("annotations")]),
             conditions: conditions_of_others(object),
+            unknown: object.pointer("/status/phase").is_some_and(|p| p == "Unknown"),
         }
     }
 }

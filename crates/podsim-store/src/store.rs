@@ -1,5 +1,6 @@
 //! [`Store`]: the objects.
 
+use crate::pod::admission::Objects;
 use crate::state::{Part, State, is_terminating, key, metadata, text};
 use crate::watch::{Filter, Hub};
 use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, kinds, strategy, time};
@@ -128,7 +129,11 @@ impl Store {
         ] {
             meta.remove(field);
         }
-        strategy::prepare_for_create(kind, &mut object)?;
+        let others = InNamespace {
+            state: &state,
+            namespace,
+        };
+        strategy::prepare_for_create(kind, &mut object, &others)?;
         let name = text(&object, "/metadata/name").to_owned();
         if kind.namespaced {
             state.check_namespace_accepts(kind, namespace, &name)?;
@@ -329,6 +334,32 @@ impl Store {
             Since::Start | Since::Now => None,
         };
         state.hub.subscribe(filter, initial, since)
+    }
+}
+
+/// What the admission of an object may look at.
+struct InNamespace<'a> {
+    state: &'a State,
+    namespace: &'a str,
+}
+
+impl Objects for InNamespace<'_> {
+    fn get(&self, api_version: &str, kind: &str, name: &str) -> Option<Value> {
+        let kind = kinds::by_kind(api_version, kind)?;
+        let found = self.state.get(kind, self.namespace, name).ok()?;
+        Some(found.as_ref().clone())
+    }
+
+    fn list(&self, api_version: &str, kind: &str) -> Vec<Value> {
+        let Some(kind) = kinds::by_kind(api_version, kind) else {
+            return vec![];
+        };
+        let filter = Filter {
+            kind,
+            namespace: kind.namespaced.then(|| self.namespace.to_owned()),
+            selectors: Selectors::default(),
+        };
+        self.state.select(&filter).iter().map(|o| o.as_ref().clone()).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! of Kubernetes' registry).
 
 use crate::api::{from_value, to_value};
+use crate::pod::admission::Objects;
 use crate::pod::{self, names};
 use crate::{FieldError, Kind, StoreError, kinds};
 use k8s_openapi::api::core::v1::Pod;
@@ -107,10 +108,19 @@ fn set_defaults(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Defaults and validation of a new object.
-pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+/// Defaults, admission and validation of a new object.
+pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value, others: &dyn Objects) -> Result<(), StoreError> {
     normalise(kind, object)?;
     set_defaults(kind, object)?;
+    if *kind == kinds::POD {
+        let mut pod: Pod = from_value(object)?;
+        pod::admission::admit(&mut pod, others).map_err(|detail| StoreError::Forbidden {
+            resource: kind.resource(),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            detail,
+        })?;
+        *object = to_value(&pod)?;
+    }
     if kind.has_status
         && *kind != kinds::NODE
         && let Some(object) = object.as_object_mut()

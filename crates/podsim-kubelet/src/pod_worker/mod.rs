@@ -173,6 +173,14 @@ impl PodWorker {
                     if changed.is_err() {
                         return self.uid;
                     }
+                    let wanted = self.wanted.borrow();
+                    let phase = wanted.pod.status.as_ref().and_then(|s| s.phase.as_deref());
+                    let given_up = phase == Some("Unknown");
+                    drop(wanted);
+                    if given_up {
+                        // The node controller was wrong: it is told again how the Pod is.
+                        self.written = None;
+                    }
                 }
                 () = self.wake.notified() => {}
                 Some(done) = self.tasks.join_next() => {

@@ -181,3 +181,27 @@ async fn a_taint_evicts_who_does_not_tolerate_it_and_others_in_time() {
         assert_eq!(node.phase() == "gone", gone, "{tolerations} {seconds}");
     }
 }
+
+#[tokio::test]
+async fn a_node_that_was_asleep_reports_itself_and_its_pods_again() {
+    let node = Harness::new().await;
+    node.pod(json!({ "containers": [{ "name": "a", "image": "busybox", "imagePullPolicy": "Never" }] }))
+        .await;
+    node.clock.advance(std::time::Duration::from_secs(120));
+    settle().await;
+    node.seconds(11).await;
+    let taints = node
+        .store
+        .api::<Node>()
+        .get("", "node-1")
+        .ok()
+        .and_then(|n| n.spec?.taints);
+    assert_eq!(
+        (
+            ready(&node).as_str(),
+            node.phase().as_str(),
+            taints.unwrap_or_default().len()
+        ),
+        ("True", "Running", 0)
+    );
+}

@@ -215,7 +215,15 @@ fn a_final_phase_is_never_left_and_a_deleted_pod_gets_one() {
 
 #[test]
 fn conditions_say_what_is_missing() {
-    let rows: &[(&str, &[&str], &str, &str, [&str; 3])] = &[
+    /// What it is, init containers, containers, policy, and Initialized, ContainersReady, Ready.
+    type Row = (
+        &'static str,
+        &'static [&'static str],
+        &'static str,
+        &'static str,
+        [&'static str; 3],
+    );
+    let rows: &[Row] = &[
         ("all runs", &[], "a:run b:run", "Always", ["True", "True", "True"]),
         (
             "one has ended",

@@ -1,7 +1,9 @@
 //! Pods: defaults, validation, and what may change.
 
+pub(crate) mod admission;
 mod defaults;
 mod ephemeral;
+mod limit_range;
 pub mod names;
 mod qos;
 pub mod quantity;
