@@ -7,7 +7,7 @@ use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventTyp
 use parking_lot::Mutex;
 use podsim_sys::Clock;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An object as JSON. Shared: watchers and readers hold the same one.
@@ -360,6 +360,16 @@ impl Objects for InNamespace<'_> {
             selectors: Selectors::default(),
         };
         self.state.select(&filter).iter().map(|o| o.as_ref().clone()).collect()
+    }
+
+    fn cluster_ips(&self) -> BTreeSet<String> {
+        let filter = Filter {
+            kind: &kinds::SERVICE,
+            namespace: None,
+            selectors: Selectors::default(),
+        };
+        let services = self.state.select(&filter);
+        services.iter().map(|s| text(s, "/spec/clusterIP").to_owned()).collect()
     }
 }
 

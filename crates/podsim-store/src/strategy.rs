@@ -4,7 +4,7 @@
 use crate::api::{from_value, to_value};
 use crate::pod::admission::Objects;
 use crate::pod::{self, names};
-use crate::{FieldError, Kind, StoreError, kinds};
+use crate::{FieldError, Kind, StoreError, kinds, service};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -104,6 +104,8 @@ fn set_defaults(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
         let mut pod: Pod = from_value(object)?;
         pod::set_defaults(&mut pod);
         *object = to_value(&pod)?;
+    } else if *kind == kinds::SERVICE {
+        service::set_defaults(object);
     }
     Ok(())
 }
@@ -120,6 +122,8 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value, others: &dyn O
             detail,
         })?;
         *object = to_value(&pod)?;
+    } else if *kind == kinds::SERVICE {
+        service::allocate(object, &others.cluster_ips());
     }
     if kind.has_status
         && *kind != kinds::NODE
@@ -165,6 +169,9 @@ pub(crate) fn prepare_for_ephemeral_update(object: &mut Value, old: &Value) -> R
 pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, old: &Value) -> Result<(), StoreError> {
     normalise(kind, object)?;
     set_defaults(kind, object)?;
+    if *kind == kinds::SERVICE {
+        service::keep_address(object, old);
+    }
     let mut errors = validate(kind, object)?;
     if *kind == kinds::POD {
         errors.extend(pod::validate_update(&from_value(object)?, &from_value(old)?));

@@ -9,6 +9,7 @@ use k8s_openapi::api::node::v1::RuntimeClass;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Where other objects are found.
 pub(crate) trait Objects {
@@ -16,6 +17,8 @@ pub(crate) trait Objects {
     fn get(&self, api_version: &str, kind: &str, name: &str) -> Option<Value>;
     /// All objects of a kind, in the Pod's namespace.
     fn list(&self, api_version: &str, kind: &str) -> Vec<Value>;
+    /// The addresses of all Services, of whatever namespace.
+    fn cluster_ips(&self) -> BTreeSet<String>;
 }
 
 fn read<K: DeserializeOwned>(value: Option<Value>) -> Option<K> {
@@ -122,6 +125,10 @@ mod tests {
         fn list(&self, api_version: &str, kind: &str) -> Vec<Value> {
             let is = |o: &&Value| o["apiVersion"] == api_version && o["kind"] == kind;
             self.0.iter().filter(is).cloned().collect()
+        }
+
+        fn cluster_ips(&self) -> BTreeSet<String> {
+            BTreeSet::new()
         }
     }
 
