@@ -1,26 +1,25 @@
 //! The worker of one Pod: one task, that does one thing after the other. What takes long (hooks, kills) it leaves to tasks
 //! of its own and looks again when they are done.
+//!
+//! `admitting` asks whether the Pod may run here, `hooks` and `probing` look after what runs, `ending` ends it.
 
+mod admitting;
 mod ending;
+mod hooks;
 mod probing;
 
+use crate::KubeletConfig;
 use crate::actions::{InFlight, PodActions, compute_pod_actions};
 use crate::admission::{Admitted, Rejection};
 use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::images::FailedPulls;
-use crate::lifecycle;
-use crate::prober::dial::Dialer;
-use crate::prober::handler::Subject;
 use crate::runtime_status::PodRuntimeStatus;
 use crate::status::conditions::is_own;
 use crate::status::{self, StatusInput};
-use crate::{KubeletConfig, volumes};
 use ending::Kill;
-use k8s_openapi::api::core::v1::{Container, Node as NodeObject, Pod, PodStatus};
-use podsim_cri::{
-    ContainerId, ContainerState, ImageService, NamespaceMode, PodSandboxStatus, RuntimeService, VolumeId,
-};
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use podsim_cri::{ContainerId, ContainerState, ImageService, RuntimeService, VolumeId};
 use podsim_store::{Store, time};
 use podsim_sys::{Clock, sleep_until};
 use probing::Probes;
@@ -328,125 +327,6 @@ impl PodWorker {
         }
         status.messages.clone_from(&self.messages);
         Ok(status)
-    }
-
-    /// Does a postStart hook run?
-    pub(crate) fn hook_runs(&self) -> bool {
-        !self.hooks_running.is_empty()
-    }
-
-    /// The addresses of the Pod in this sandbox.
-    pub(crate) fn pod_ips(&self, sandbox: &PodSandboxStatus) -> Vec<String> {
-        let ips = if sandbox.namespaces.network == NamespaceMode::Node {
-            &self.node.config.addresses
-        } else {
-            &sandbox.ips
-        };
-        ips.iter().map(ToString::to_string).collect()
-    }
-
-    /// A container for hooks and probes.
-    pub(crate) fn subject(
-        &self,
-        pod: &Pod,
-        sandbox: &PodSandboxStatus,
-        id: ContainerId,
-        container: Container,
-    ) -> Subject {
-        let known = || pod.status.as_ref().and_then(|s| s.pod_ip.clone());
-        let pod_ip = self.pod_ips(sandbox).into_iter().next().or_else(known);
-        Subject {
-            dialer: Dialer {
-                runtime: self.node.runtime.clone(),
-                sandbox: sandbox.id.clone(),
-                pod_ip: pod_ip.unwrap_or_default(),
-                node_ips: self.node.config.addresses.clone(),
-            },
-            clock: self.node.clock.clone(),
-            id,
-            container,
-        }
-    }
-
-    /// Tells of a container from a task of its own.
-    pub(crate) fn teller(&self, pod: &Pod, container: &str) -> impl Fn(Severity, &str, &str) + Send + Sync + 'static {
-        let (node, about) = (self.node.clone(), pod_reference(pod, Some(container)));
-        move |severity, reason, message| {
-            if !*node.partitioned.borrow() {
-                node.recorder.event(about.clone(), severity, reason, message);
-            }
-        }
-    }
-
-    /// Begins to run a postStart hook.
-    pub(crate) fn start_hook(&mut self, pod: &Pod, subject: Subject) {
-        let lifecycle = subject.container.lifecycle.as_ref();
-        let Some(hook) = lifecycle.and_then(|l| l.post_start.clone()) else {
-            return;
-        };
-        self.hooks_running.insert(subject.id.clone());
-        let tell = self.teller(pod, &subject.container.name);
-        let pod = full_name(pod);
-        self.tasks.spawn(async move {
-            let result = lifecycle::run_hook(&subject, &pod, &hook, &tell).await;
-            Done::Hook {
-                id: subject.id,
-                container: subject.container.name,
-                result,
-            }
-        });
-    }
-
-    /// May the Pod run here? Asked once; a Pod that has ended asks for nothing, and one that runs is not sent away.
-    fn admit(&mut self, pod: &Arc<Pod>, runtime: &PodRuntimeStatus) -> Result<(), Rejection> {
-        if let Some(rejection) = &self.rejected {
-            return Err(rejection.clone());
-        }
-        if self.is_finished() {
-            self.node.admitted.release(&self.uid);
-            return Ok(());
-        }
-        if self.admitted {
-            return Ok(());
-        }
-        let unsupported = volumes::unsupported(pod).map(|message| Rejection {
-            reason: "Unsupported".to_owned(),
-            message,
-        });
-        let result = match unsupported {
-            Some(rejection) => Err(rejection),
-            None if !runtime.sandboxes.is_empty() => {
-                self.node.admitted.insert(&self.uid, pod);
-                Ok(())
-            }
-            None => match self.node.store.api::<NodeObject>().get("", &self.node.config.node_name) {
-                Ok(object) => self.node.admitted.admit(&self.uid, pod, &object),
-                // Nobody can say what the node has.
-                Err(_) => Ok(()),
-            },
-        };
-        self.admitted = result.is_ok();
-        self.rejected = result.clone().err();
-        result
-    }
-
-    /// Says for good that this Pod will not run here (`rejectPod`).
-    fn reject(&mut self, pod: &Pod, rejection: &Rejection) {
-        let written = self.written.as_ref();
-        if written.is_some_and(|s| s.reason.as_ref() == Some(&rejection.reason)) {
-            return;
-        }
-        self.tell(pod, None, Severity::Warning, &rejection.reason, &rejection.message);
-        let status = PodStatus {
-            phase: Some("Failed".to_owned()),
-            reason: Some(rejection.reason.clone()),
-            message: Some(format!("Pod was rejected: {}", rejection.message)),
-            start_time: Some(time::now(self.node.clock.as_ref())),
-            qos_class: Some(podsim_store::pod::qos_class(pod).to_owned()),
-            observed_generation: pod.metadata.generation,
-            ..PodStatus::default()
-        };
-        self.write(pod, status);
     }
 
     /// Writes the status if it has changed.
