@@ -167,10 +167,10 @@ pub(crate) async fn patch(app: &App, target: &Target, name: &str, query: &Query,
 
 fn write(app: &App, target: &Target, object: Value) -> std::result::Result<Object, StoreError> {
     let namespace = target.namespace_or_none();
-    if target.subresource.as_deref() == Some("status") {
-        app.store.update_status(target.kind, namespace, object)
-    } else {
-        app.store.update(target.kind, namespace, object)
+    match target.subresource.as_deref() {
+        Some("status") => app.store.update_status(target.kind, namespace, object),
+        Some("ephemeralcontainers") => app.store.update_ephemeral_containers(namespace, object),
+        _ => app.store.update(target.kind, namespace, object),
     }
 }
 

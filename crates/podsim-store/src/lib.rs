@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod manifest;
 pub mod pod;
 pub mod selector;
+mod service;
 mod state;
 mod store;
 mod strategy;

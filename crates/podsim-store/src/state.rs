@@ -44,6 +44,8 @@ pub(crate) fn metadata(object: &mut Value) -> Result<&mut Map<String, Value>, St
 pub(crate) enum Part {
     Spec,
     Status,
+    /// `spec.ephemeralContainers` of a Pod.
+    Ephemeral,
 }
 
 impl State {
@@ -180,10 +182,17 @@ impl State {
                 copy_field(&mut new, &object, "status");
                 new
             }
+            Part::Ephemeral => {
+                let mut new = old.as_ref().clone();
+                let list = object.pointer("/spec/ephemeralContainers").cloned();
+                new["spec"]["ephemeralContainers"] = list.unwrap_or_else(|| json!([]));
+                new
+            }
         };
         match part {
             Part::Spec => strategy::prepare_for_update(kind, &mut new, &old)?,
             Part::Status => strategy::prepare_for_status_update(kind, &mut new)?,
+            Part::Ephemeral => strategy::prepare_for_ephemeral_update(&mut new, &old)?,
         }
         if strategy::has_generation(kind) && new.get("spec") != old.get("spec") {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);

@@ -1,12 +1,13 @@
 //! [`Store`]: the objects.
 
+use crate::pod::admission::Objects;
 use crate::state::{Part, State, is_terminating, key, metadata, text};
 use crate::watch::{Filter, Hub};
 use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, kinds, strategy, time};
 use parking_lot::Mutex;
 use podsim_sys::Clock;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An object as JSON. Shared: watchers and readers hold the same one.
@@ -128,7 +129,11 @@ impl Store {
         ] {
             meta.remove(field);
         }
-        strategy::prepare_for_create(kind, &mut object)?;
+        let others = InNamespace {
+            state: &state,
+            namespace,
+        };
+        strategy::prepare_for_create(kind, &mut object, &others)?;
         let name = text(&object, "/metadata/name").to_owned();
         if kind.namespaced {
             state.check_namespace_accepts(kind, namespace, &name)?;
@@ -200,6 +205,22 @@ impl Store {
         change: impl FnOnce(&mut Value) -> Result<(), StoreError>,
     ) -> Result<Object, StoreError> {
         self.modify_part(kind, namespace, name, Part::Status, change)
+    }
+
+    /// Adds ephemeral containers to a Pod (the `ephemeralcontainers` subresource): the list in `object` takes the place of the
+    /// old one, which has to be in it. The rest of `object` but its name and `resourceVersion` is ignored.
+    pub fn update_ephemeral_containers(&self, namespace: &str, object: Value) -> Result<Object, StoreError> {
+        self.replace(&kinds::POD, namespace, object, Part::Ephemeral)
+    }
+
+    /// As [`Store::update_ephemeral_containers`], in one step, nothing coming between.
+    pub fn modify_ephemeral_containers(
+        &self,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value) -> Result<(), StoreError>,
+    ) -> Result<Object, StoreError> {
+        self.modify_part(&kinds::POD, namespace, name, Part::Ephemeral, change)
     }
 
     fn modify_part(
@@ -313,6 +334,42 @@ impl Store {
             Since::Start | Since::Now => None,
         };
         state.hub.subscribe(filter, initial, since)
+    }
+}
+
+/// What the admission of an object may look at.
+struct InNamespace<'a> {
+    state: &'a State,
+    namespace: &'a str,
+}
+
+impl Objects for InNamespace<'_> {
+    fn get(&self, api_version: &str, kind: &str, name: &str) -> Option<Value> {
+        let kind = kinds::by_kind(api_version, kind)?;
+        let found = self.state.get(kind, self.namespace, name).ok()?;
+        Some(found.as_ref().clone())
+    }
+
+    fn list(&self, api_version: &str, kind: &str) -> Vec<Value> {
+        let Some(kind) = kinds::by_kind(api_version, kind) else {
+            return vec![];
+        };
+        let filter = Filter {
+            kind,
+            namespace: kind.namespaced.then(|| self.namespace.to_owned()),
+            selectors: Selectors::default(),
+        };
+        self.state.select(&filter).iter().map(|o| o.as_ref().clone()).collect()
+    }
+
+    fn cluster_ips(&self) -> BTreeSet<String> {
+        let filter = Filter {
+            kind: &kinds::SERVICE,
+            namespace: None,
+            selectors: Selectors::default(),
+        };
+        let services = self.state.select(&filter);
+        services.iter().map(|s| text(s, "/spec/clusterIP").to_owned()).collect()
     }
 }
 

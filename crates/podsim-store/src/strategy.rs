@@ -2,8 +2,9 @@
 //! of Kubernetes' registry).
 
 use crate::api::{from_value, to_value};
+use crate::pod::admission::Objects;
 use crate::pod::{self, names};
-use crate::{FieldError, Kind, StoreError, kinds};
+use crate::{FieldError, Kind, StoreError, kinds, service};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -103,14 +104,27 @@ fn set_defaults(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
         let mut pod: Pod = from_value(object)?;
         pod::set_defaults(&mut pod);
         *object = to_value(&pod)?;
+    } else if *kind == kinds::SERVICE {
+        service::set_defaults(object);
     }
     Ok(())
 }
 
-/// Defaults and validation of a new object.
-pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+/// Defaults, admission and validation of a new object.
+pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value, others: &dyn Objects) -> Result<(), StoreError> {
     normalise(kind, object)?;
     set_defaults(kind, object)?;
+    if *kind == kinds::POD {
+        let mut pod: Pod = from_value(object)?;
+        pod::admission::admit(&mut pod, others).map_err(|detail| StoreError::Forbidden {
+            resource: kind.resource(),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            detail,
+        })?;
+        *object = to_value(&pod)?;
+    } else if *kind == kinds::SERVICE {
+        service::allocate(object, &others.cluster_ips());
+    }
     if kind.has_status
         && *kind != kinds::NODE
         && let Some(object) = object.as_object_mut()
@@ -122,7 +136,32 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), 
         "Namespace" => object["status"] = json!({ "phase": "Active" }),
         _ => {}
     }
-    let errors = validate(kind, object)?;
+    let errors = if *kind == kinds::POD {
+        let pod: Pod = from_value(object)?;
+        if pod
+            .spec
+            .as_ref()
+            .is_some_and(|s| s.scheduling_gates.as_ref().is_some_and(|g| !g.is_empty()))
+        {
+            object["status"]["conditions"] = json!([{
+                "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+            }]);
+        }
+        pod::validate_create(&pod)
+    } else {
+        validate(kind, object)?
+    };
+    invalid(kind, object, errors)
+}
+
+/// Defaults and validation of a Pod whose ephemeral containers were changed. Its other fields have to be the old ones.
+pub(crate) fn prepare_for_ephemeral_update(object: &mut Value, old: &Value) -> Result<(), StoreError> {
+    let kind = &kinds::POD;
+    normalise(kind, object)?;
+    set_defaults(kind, object)?;
+    let mut errors = validate(kind, object)?;
+    errors.extend(pod::validate_ephemeral_update(&from_value(object)?, &from_value(old)?));
     invalid(kind, object, errors)
 }
 
@@ -130,6 +169,9 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), 
 pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, old: &Value) -> Result<(), StoreError> {
     normalise(kind, object)?;
     set_defaults(kind, object)?;
+    if *kind == kinds::SERVICE {
+        service::keep_address(object, old);
+    }
     let mut errors = validate(kind, object)?;
     if *kind == kinds::POD {
         errors.extend(pod::validate_update(&from_value(object)?, &from_value(old)?));

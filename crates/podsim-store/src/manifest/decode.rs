@@ -153,7 +153,7 @@ impl Document {
     pub fn check(&self) -> Vec<Diagnostic> {
         let Some(mut pod) = self.pod() else { return vec![] };
         pod::set_defaults(&mut pod);
-        pod::validate(&pod).iter().map(|e| self.locate(e)).collect()
+        pod::validate_create(&pod).iter().map(|e| self.locate(e)).collect()
     }
 
     /// Puts file, line and column to a complaint about a field.
