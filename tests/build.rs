@@ -2,6 +2,8 @@
 
 #[path = "../crates/podsim-image/build/guests.rs"]
 mod guests;
+#[path = "../crates/podsim/build/static_link.rs"]
+mod static_link;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -9,6 +11,7 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    static_link::link();
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?)
         .join("../wasm-images")
         .canonicalize()?;

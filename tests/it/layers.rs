@@ -8,8 +8,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("podsim-sys", &[]),
     ("podsim-kernel", &["podsim-sys"]),
     ("podsim-wasi", &["podsim-sys"]),
-    ("podsim-image", &[]),
     ("podsim-cri", &["podsim-sys"]),
+    ("podsim-image", &["podsim-cri", "podsim-sys"]),
     ("podsim-store", &["podsim-sys"]),
     ("podsim-kubelet", &["podsim-cri", "podsim-store", "podsim-sys"]),
     (

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "a descriptor that was handed over")]
 
 use crate::host_task::exec::{self, Handover};
-use crate::host_task::program::{self, Program};
+use crate::host_task::program::Program;
 use crate::host_task::{HostTask, Identity, signals, title};
 use bytes::Bytes;
 use podsim_image::builtin;
@@ -59,40 +59,18 @@ fn enter(runtime_has_begun: bool) {
         }
     }
     title::set_comm(&handover.comm);
-    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    let argv = std::env::args_os().map(text).collect();
-    let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| format!("{}={}", text(name), text(value));
-    let environ = std::env::vars_os().map(variable).collect();
     let guest = Guest {
         file,
-        argv,
-        environ,
+        argv: arguments(),
+        environ: environment(),
         sigpipe_ignored: runtime_has_begun.then_some(handover.sigpipe_ignored),
     };
     guest.run()
 }
 
-/// What [`start`] is to run.
-#[derive(Debug, Default)]
-pub struct Start {
-    /// The program; without a slash, looked up in `search_path`.
-    pub path: String,
-    /// A `PATH` to search.
-    pub search_path: Option<String>,
-    /// Arguments, from the program's name on.
-    pub argv: Vec<String>,
-    /// Environment, `NAME=value`.
-    pub environ: Vec<String>,
-}
-
-/// Runs a program in this process, which has one thread and is otherwise as the program is to find it. Returns only if there is
-/// no such program, or it cannot be run. SIGPIPE gets its default: Rust's runtime has ignored it.
-#[must_use]
-pub fn start(start: Start) -> Errno {
-    let program = match program::open_in(&start.path, start.search_path.as_deref(), start.argv) {
-        Ok(program) => program,
-        Err(errno) => return errno,
-    };
+/// Runs a program in this process, which has one thread and is otherwise as the program is to find it. Returns only if the kernel
+/// does not run it. SIGPIPE gets its default: Rust's runtime has ignored it. A program of the node's shell is the caller's to run.
+pub(crate) fn start(program: Program, environ: Vec<String>) -> Errno {
     match program {
         Program::Wasm { file, argv, comm } => {
             title::set_comm(&comm);
@@ -100,25 +78,41 @@ pub fn start(start: Start) -> Errno {
                 // An interpreter's arguments are not those that the process was made with.
                 title::set_arguments(&argv);
             }
+            title::set_environment(&environ);
             let guest = Guest {
                 file,
                 argv,
-                environ: start.environ,
+                environ,
                 sigpipe_ignored: Some(false),
             };
             guest.run()
         }
-        native @ Program::Native { .. } => {
+        native => {
             signals::inherit(Some(false));
-            exec::replace(native, start.environ, signals::mask())
+            exec::replace(native, environ, signals::mask())
         }
     }
 }
 
-/// Removes a variable from this process's environment and from `/proc/self/environ`; returns its value.
-#[must_use]
-pub fn take_variable(name: &str) -> Option<String> {
-    title::take_variable(name)
+/// The program of the node's shell that this process was executed for, if it was, with its arguments and environment.
+pub(crate) fn node_program() -> Option<(String, Vec<String>, Vec<String>)> {
+    std::env::var_os(exec::NODE_PROGRAM_VARIABLE)?;
+    let name = title::take_variable(exec::NODE_PROGRAM_VARIABLE)?;
+    title::set_comm(&name);
+    Some((name, arguments(), environment()))
+}
+
+fn text(text: std::ffi::OsString) -> String {
+    text.to_string_lossy().into_owned()
+}
+
+fn arguments() -> Vec<String> {
+    std::env::args_os().map(text).collect()
+}
+
+fn environment() -> Vec<String> {
+    let variable = |(name, value)| format!("{}={}", text(name), text(value));
+    std::env::vars_os().map(variable).collect()
 }
 
 /// A wasm program and what it is started with.

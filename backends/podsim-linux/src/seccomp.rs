@@ -1,1 +1,2 @@
-//! The system calls that containers may make.
+//! stub
+pub fn install(_: podsim_sys::CapSet) -> Result<(), std::io::Error> { Ok(()) }

@@ -1,6 +1,6 @@
 //! What a virtual node is made from.
 
-use crate::ipam::Cidr;
+use podsim_cri::backend::{Cidr, InterfaceConfig};
 use podsim_kernel::Task;
 use podsim_sys::Clock;
 use std::future::Future;
@@ -41,25 +41,6 @@ pub struct VirtualConfig {
     pub native: NativeProgram,
 }
 
-/// An interface of the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InterfaceConfig {
-    /// Its name, at most 15 bytes.
-    pub name: String,
-    /// Its hardware address; made up (from the seed) if `None`.
-    pub mac: Option<[u8; 6]>,
-    /// Its address with the bits of the network. The bridge's comes from the Pods' range if `None`.
-    pub ipv4: Option<(Ipv4Addr, u8)>,
-    /// Its broadcast address; 0.0.0.0 is "none was set".
-    pub broadcast: Ipv4Addr,
-    /// Largest packet.
-    pub mtu: u32,
-    /// Length of the send queue.
-    pub tx_queue_len: u32,
-    /// Whether something is plugged in (RUNNING). A bridge's is whether Pods hang on it.
-    pub carrier: bool,
-}
-
 impl VirtualConfig {
     /// A node with the usual settings: Pods in 10.244.0.0/24, 1 GiB of memory, two CPUs, no interfaces but the Pods' bridge, and no
     /// programs of its own.
@@ -76,15 +57,7 @@ impl VirtualConfig {
             sandbox_image: "registry.k8s.io/pause:3.9".to_owned(),
             memory: 1 << 30,
             cpus: 2,
-            bridge: InterfaceConfig {
-                name: "cni0".to_owned(),
-                mac: None,
-                ipv4: None,
-                broadcast: Ipv4Addr::UNSPECIFIED,
-                mtu: 1500,
-                tx_queue_len: 1000,
-                carrier: true,
-            },
+            bridge: InterfaceConfig::new("cni0"),
             interfaces: Vec::new(),
             hosts: String::new(),
             resolv_conf: String::new(),

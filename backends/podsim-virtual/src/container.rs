@@ -1,55 +1,40 @@
-//! Containers: their life, their output, their end.
+//! Containers: how they are made and started, and what follows their end.
 
-use crate::log::Log;
 use crate::node::Node;
 use crate::process::{self, Io, StartRequest};
 use crate::rootfs::{self, Rootfs, RootfsRequest};
 use crate::sandbox::{Sandbox, inodes, new_pid_namespace};
 use crate::stdio::{FileReader, describe};
-use crate::user::{self, Accounts, User};
-use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use podsim_cri::{
-    ContainerConfig, ContainerId, ContainerState, ContainerStatus, Error, LogStream, NamespaceInodes, NamespaceMode,
-    Result,
-};
+use podsim_cri::backend::user::{self, Accounts, User};
+use podsim_cri::backend::{ContainerRecord, RunningProcess, environment, start_failed};
+use podsim_cri::{ContainerConfig, ContainerId, Error, LogStream, NamespaceInodes, NamespaceMode, Result};
 use podsim_image::Image;
 use podsim_kernel::fs::{FileDescription, FsContext, PathRef};
 use podsim_kernel::process::Cgroup;
 use podsim_kernel::tty::{PtyRegistry, Tty};
 use podsim_kernel::{NsProxy, Task};
-use podsim_sys::{Credentials, Mode, Signal, WaitStatus};
+use podsim_sys::{Credentials, Mode, Pid};
+use std::ops::Deref;
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
-use tokio::sync::{broadcast, watch};
 
 /// A container.
 pub(crate) struct Container {
-    pub(crate) id: ContainerId,
+    record: ContainerRecord<Running>,
     pub(crate) sandbox: Arc<Sandbox>,
-    pub(crate) config: ContainerConfig,
-    pub(crate) image: Arc<Image>,
-    pub(crate) argv: Vec<String>,
-    pub(crate) created_at: Timestamp,
+    image: Arc<Image>,
     pub(crate) cgroup: Arc<Cgroup>,
-    pub(crate) log: Arc<Log>,
-    /// What is printed from now on, for those who attach: stdout and stderr.
-    pub(crate) output: [broadcast::Sender<Bytes>; 2],
-    pub(crate) life: watch::Sender<Life>,
     /// What the container's stdin is fed through, while it is open.
     pub(crate) stdin: Mutex<Option<Arc<FileDescription>>>,
 }
 
-/// Where a container is in its life.
-#[derive(Clone)]
-pub(crate) enum Life {
-    /// Made.
-    Created,
-    /// It runs.
-    Running(Arc<Running>),
-    /// It has ended.
-    Exited(Exit),
+impl Deref for Container {
+    type Target = ContainerRecord<Running>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.record
+    }
 }
 
 /// What a running container is.
@@ -64,16 +49,18 @@ pub(crate) struct Running {
     pub(crate) ptys: Arc<PtyRegistry>,
 }
 
-/// How a container ended.
-#[derive(Clone)]
-pub(crate) struct Exit {
-    pub(crate) started_at: Option<Timestamp>,
-    pub(crate) finished_at: Timestamp,
-    pub(crate) exit_code: i32,
-    pub(crate) signal: Option<Signal>,
-    pub(crate) reason: &'static str,
-    pub(crate) message: String,
-    pub(crate) inodes: NamespaceInodes,
+impl RunningProcess for Running {
+    fn pid(&self) -> Pid {
+        self.task.process.global_pid()
+    }
+
+    fn namespace_inodes(&self) -> NamespaceInodes {
+        inodes(&self.namespaces)
+    }
+
+    fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
 }
 
 /// What a container is started with besides its configuration.
@@ -86,23 +73,24 @@ pub(crate) struct Prepared {
 impl Container {
     pub(crate) fn new(node: &Node, sandbox: &Arc<Sandbox>, config: ContainerConfig) -> Result<Arc<Self>> {
         let image = rootfs::find_image(&node.images, &config.image)?;
-        let argv = command_line(&config, &image);
         let id = ContainerId(node.new_id());
         let cgroup = sandbox.cgroup.child(&id.0);
         cgroup.set_memory_max(config.resources.memory_limit);
         cgroup.set_pids_max(config.resources.pids_limit);
-        Ok(Arc::new(Self {
+        let record = ContainerRecord::new(
             id,
+            sandbox.id.clone(),
+            config,
+            podsim_cri::Image::from(&*image),
+            &sandbox.config.log_directory,
+            node.now(),
+        );
+        Ok(Arc::new(Self {
+            record,
             sandbox: sandbox.clone(),
             image,
-            argv,
-            created_at: node.now(),
             cgroup,
-            log: Log::new(),
-            output: [broadcast::Sender::new(256), broadcast::Sender::new(256)],
-            life: watch::Sender::new(Life::Created),
             stdin: Mutex::new(None),
-            config,
         }))
     }
 
@@ -175,7 +163,7 @@ impl Container {
         } else {
             Io::pipes(node, self.config.stdin, true, true)?
         };
-        let image = &self.image.config.config;
+        let image = &self.record.image.config;
         let working_dir = self
             .config
             .working_dir
@@ -191,7 +179,11 @@ impl Container {
                 .mkdir_all(dir, Mode(0o755))
                 .map_err(|errno| start_failed(&format!("mkdir {dir}: {}", errno.message().to_lowercase())))?,
         };
-        let environ = self.environ(node, &user);
+        let hostname = match self.sandbox.config.hostname.as_str() {
+            "" => &node.config.hostname,
+            hostname => hostname,
+        };
+        let environ = environment(&self.config, &self.record.image.config, hostname, &user.home);
         let program = self.argv.first().ok_or_else(|| start_failed("no command specified"))?;
         let request = StartRequest {
             namespaces: namespaces.clone(),
@@ -228,45 +220,8 @@ impl Container {
             ptys: rootfs.ptys,
         });
         self.stdin.lock().clone_from(&io.stdin);
-        self.life.send_replace(Life::Running(running.clone()));
+        self.set_running(running.clone());
         Ok((running, io))
-    }
-
-    /// The environment, in the order of Docker's; a later entry wins.
-    fn environ(&self, node: &Node, user: &User) -> Vec<String> {
-        let hostname = &self.sandbox.config.hostname;
-        let hostname = if hostname.is_empty() {
-            &node.config.hostname
-        } else {
-            hostname
-        };
-        let mut environ: Vec<String> = Vec::new();
-        let mut set = |entry: String| {
-            let name = entry
-                .split_once('=')
-                .map_or(entry.as_str(), |(name, _)| name)
-                .to_owned();
-            let same = |old: &String| old.split_once('=').map_or(old.as_str(), |(name, _)| name) == name;
-            match environ.iter_mut().find(|old| same(old)) {
-                Some(old) => *old = entry,
-                None => environ.push(entry),
-            }
-        };
-        set("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
-        set(format!("HOSTNAME={hostname}"));
-        if self.config.tty {
-            set("TERM=xterm".to_owned());
-        }
-        self.image.config.config.env.iter().cloned().for_each(&mut set);
-        self.config
-            .envs
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .for_each(&mut set);
-        if !environ.iter().any(|entry| entry.starts_with("HOME=")) {
-            environ.push(format!("HOME={}", user.home));
-        }
-        environ
     }
 
     /// Copies the output to the log until it ends, then notes how the container ended.
@@ -282,7 +237,7 @@ impl Container {
         drop((stdio, tty, stdin));
         let pump = async |file: Option<Arc<FileDescription>>, stream| {
             if let Some(file) = file {
-                self.pump(&node, file, stream).await;
+                self.pump(&*node.config.clock, FileReader(file), stream).await;
             }
         };
         let end = async {
@@ -294,153 +249,12 @@ impl Container {
         };
         let (status, (), ()) =
             futures_util::future::join3(end, pump(stdout, LogStream::Stdout), pump(stderr, LogStream::Stderr)).await;
-        let now = node.now();
-        self.log.end(now);
-        let oom = self.cgroup.stats().oom_kills > 0 && status == WaitStatus::Signaled(Signal::KILL);
-        let reason = match (oom, status.exit_code()) {
-            (true, _) => "OOMKilled",
-            (false, 0) => "Completed",
-            (false, _) => "Error",
-        };
-        let signal = match status {
-            WaitStatus::Signaled(signal) => Some(signal),
-            _ => None,
-        };
-        self.life.send_replace(Life::Exited(Exit {
-            started_at: Some(running.started_at),
-            finished_at: now,
-            exit_code: status.exit_code(),
-            signal,
-            reason,
-            message: String::new(),
-            inodes: inodes(&running.namespaces),
-        }));
-    }
-
-    async fn pump(&self, node: &Node, file: Arc<FileDescription>, stream: LogStream) {
-        let mut reader = FileReader(file);
-        let mut buf = vec![0; 16 << 10];
-        while let Ok(n) = reader.read(&mut buf).await {
-            if n == 0 {
-                break;
-            }
-            let data = &buf[..n];
-            self.log.append(stream, node.now(), data);
-            // Nobody may be listening.
-            let _ = self.output[stream as usize].send(Bytes::copy_from_slice(data));
-        }
-    }
-
-    /// Notes that the container could not be started.
-    pub(crate) fn failed_to_start(&self, now: Timestamp, message: &str) {
-        self.log.end(now);
-        self.life.send_replace(Life::Exited(Exit {
-            started_at: None,
-            finished_at: now,
-            exit_code: 128,
-            signal: None,
-            reason: "StartError",
-            message: message.to_owned(),
-            inodes: NamespaceInodes::new(),
-        }));
+        self.set_exited(node.now(), status, self.cgroup.stats().oom_kills > 0);
     }
 
     /// Kills every process of the container.
     pub(crate) fn kill(&self, node: &Node) {
         node.kernel.kill_cgroup(&self.cgroup);
-    }
-
-    /// The running container.
-    pub(crate) fn running(&self) -> Result<Arc<Running>> {
-        match &*self.life.borrow() {
-            Life::Running(running) => Ok(running.clone()),
-            _ => Err(Error::FailedPrecondition(format!(
-                "container {} is not running",
-                self.id
-            ))),
-        }
-    }
-
-    /// Waits for the end.
-    pub(crate) async fn exited(&self) -> Option<Exit> {
-        let mut life = self.life.subscribe();
-        let life = life.wait_for(|life| matches!(life, Life::Exited(_))).await.ok()?;
-        match &*life {
-            Life::Exited(exit) => Some(exit.clone()),
-            _ => None,
-        }
-    }
-
-    /// The signal that asks it to end.
-    pub(crate) fn stop_signal(&self) -> Signal {
-        let image = || self.image.config.config.stop_signal.as_deref().and_then(Signal::parse);
-        self.config.stop_signal.or_else(image).unwrap_or(Signal::TERM)
-    }
-
-    pub(crate) fn state(&self) -> ContainerState {
-        match &*self.life.borrow() {
-            Life::Created => ContainerState::Created,
-            Life::Running(_) => ContainerState::Running,
-            Life::Exited(_) => ContainerState::Exited,
-        }
-    }
-
-    pub(crate) fn status(&self) -> ContainerStatus {
-        let life = self.life.borrow().clone();
-        let state = self.state();
-        let (running, exit) = match life {
-            Life::Created => (None, None),
-            Life::Running(running) => (Some(running), None),
-            Life::Exited(exit) => (None, Some(exit)),
-        };
-        let started = running.as_ref().map(|running| running.started_at);
-        ContainerStatus {
-            id: self.id.clone(),
-            sandbox: self.sandbox.id.clone(),
-            metadata: self.config.metadata.clone(),
-            state,
-            created_at: self.created_at,
-            started_at: started.or(exit.as_ref().and_then(|exit| exit.started_at)),
-            finished_at: exit.as_ref().map(|exit| exit.finished_at),
-            exit_code: exit.as_ref().map(|exit| exit.exit_code),
-            signal: exit.as_ref().and_then(|exit| exit.signal),
-            image: self.config.image.clone(),
-            image_id: self.image.id.clone(),
-            reason: exit.as_ref().map_or_else(String::new, |exit| exit.reason.to_owned()),
-            message: exit.as_ref().map_or_else(String::new, |exit| exit.message.clone()),
-            pid: running.as_ref().map(|running| running.task.process.global_pid()),
-            namespace_inodes: match (&running, exit) {
-                (Some(running), _) => inodes(&running.namespaces),
-                (None, Some(exit)) => exit.inodes,
-                (None, None) => NamespaceInodes::new(),
-            },
-            namespaces: self.config.namespaces.clone(),
-            argv: self.argv.clone(),
-            mounts: self.config.mounts.clone(),
-            labels: self.config.labels.clone(),
-            annotations: self.config.annotations.clone(),
-            log_path: format!("{}/{}", self.sandbox.config.log_directory, self.config.log_path),
-            tty: self.config.tty,
-            stdin: self.config.stdin,
-        }
-    }
-}
-
-/// Entrypoint and cmd of the image, replaced as `command` and `args` say.
-fn command_line(config: &ContainerConfig, image: &Image) -> Vec<String> {
-    let image = &image.config.config;
-    match (config.command.is_empty(), config.args.is_empty()) {
-        (true, true) => [&image.entrypoint[..], &image.cmd[..]].concat(),
-        (true, false) => [&image.entrypoint[..], &config.args[..]].concat(),
-        (false, _) => [&config.command[..], &config.args[..]].concat(),
-    }
-}
-
-fn start_failed(message: &str) -> Error {
-    Error::StartFailed {
-        reason: "StartError".to_owned(),
-        message: message.to_owned(),
-        exit_code: 128,
     }
 }
 

@@ -2,15 +2,13 @@
 //!
 //! * [`VirtualRuntime`]: the node; implements [`podsim_cri::RuntimeService`] and [`podsim_cri::ImageService`].
 //! * `node`: kernel, images, the node's own filesystem, interfaces and shell.
-//! * `sandbox`, `container`, `volume`: what the runtime has; `rootfs`, `process`, `user`: what containers are made of.
+//! * `sandbox`, `container`, `volume`: what the runtime has; `rootfs`, `process`: what containers are made of.
 //! * `launcher`: runs the kernel's programs: wasm on [`podsim_wasi`], native ones by name.
-//! * `log`, `stdio`: output and streams.
+//! * `stdio`: streams.
 
 mod config;
 mod container;
-mod ipam;
 mod launcher;
-mod log;
 mod node;
 mod process;
 mod rootfs;
@@ -19,10 +17,8 @@ mod service;
 mod stdio;
 #[cfg(test)]
 mod tests;
-mod user;
 mod volume;
 
-pub use config::{InterfaceConfig, NativeProgram, VirtualConfig};
-pub use ipam::{Cidr, Ipam};
+pub use config::{NativeProgram, VirtualConfig};
 pub use node::node_hosts;
 pub use service::VirtualRuntime;

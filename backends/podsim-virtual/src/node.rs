@@ -1,13 +1,13 @@
 //! The node under the Pods: kernel, images, its own filesystem, interfaces and shell.
 
-use crate::config::{InterfaceConfig, VirtualConfig};
-use crate::ipam::Ipam;
+use crate::config::VirtualConfig;
 use crate::launcher::WasmLauncher;
 use crate::process::{self, Io, StartRequest};
 use crate::rootfs::LayerCache;
 use crate::stdio::describe;
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use podsim_cri::backend::{self, Cidr, InterfaceConfig, Ipam};
 use podsim_cri::{Error, ExecSession, Result};
 use podsim_image::ImageStore;
 use podsim_kernel::fs::overlay::Overlay;
@@ -73,8 +73,7 @@ impl Node {
 
     /// The time, for statuses and logs.
     pub(crate) fn now(&self) -> Timestamp {
-        let now = jiff::SignedDuration::try_from(self.config.clock.realtime()).unwrap_or_default();
-        Timestamp::from_duration(now).unwrap_or_default()
+        backend::now(&*self.config.clock)
     }
 
     /// 64 hexadecimal digits, as container runtimes have them.
@@ -96,7 +95,7 @@ impl Node {
             .images
             .node_image()
             .ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;
-        let tree = self.layers.tree(image)?;
+        let tree = self.layers.tree(&image)?;
         let initial = self.kernel.initial_namespaces();
         let mounts = &initial.mnt;
         let shm = shm(self.vfs());
@@ -164,11 +163,7 @@ impl Node {
         }
         // The default route goes over the first interface, to the first address of its network.
         if let Some((interface, (address, prefix))) = self.config.interfaces.iter().find_map(|i| Some((i, i.ipv4?))) {
-            let network = crate::ipam::Cidr {
-                network: address,
-                prefix,
-            }
-            .masked();
+            let network = Cidr::of(address, prefix);
             if network.gateway() != address {
                 net.add_default_route(network.gateway(), &interface.name)?;
             }

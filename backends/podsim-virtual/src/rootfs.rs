@@ -147,5 +147,5 @@ fn restrict(mounts: &Arc<MountNamespace>, security: &SecurityContext) -> podsim_
 /// The image that a reference means.
 pub(crate) fn find_image(images: &ImageStore, reference: &str) -> Result<Arc<Image>> {
     let missing = || Error::ImageNotFound(format!("image {reference:?} is not present on this node"));
-    images.find(reference).cloned().ok_or_else(missing)
+    images.find(reference).ok_or_else(missing)
 }

@@ -197,19 +197,7 @@ impl Sandbox {
         let hostname = mounts.write_file("/hostname", format!("{hostname}\n").as_bytes(), Mode(0o644))?;
         let resolv_conf = match &config.dns_config {
             None => node.config.resolv_conf.clone(),
-            Some(dns) => {
-                let mut text = String::new();
-                if !dns.searches.is_empty() {
-                    text.push_str(&format!("search {}\n", dns.searches.join(" ")));
-                }
-                for server in &dns.servers {
-                    text.push_str(&format!("nameserver {server}\n"));
-                }
-                if !dns.options.is_empty() {
-                    text.push_str(&format!("options {}\n", dns.options.join(" ")));
-                }
-                text
-            }
+            Some(dns) => dns.resolv_conf(),
         };
         let resolv_conf = mounts.write_file("/resolv.conf", resolv_conf.as_bytes(), Mode(0o644))?;
         Ok((hostname, resolv_conf))

@@ -1,17 +1,17 @@
 //! [`VirtualRuntime`]: CRI over the virtual kernel. Here is who knows whom; what sandboxes and containers do is in their files.
 
 use crate::config::VirtualConfig;
-use crate::container::{Container, Life, mount_failed};
-use crate::ipam::{Cidr, Ipam};
+use crate::container::{Container, mount_failed};
 use crate::node::Node;
 use crate::process::{self, Io, StartRequest};
 use crate::sandbox::Sandbox;
-use crate::stdio::{BroadcastReader, FileReader, FileWriter, HostConnection, describe};
+use crate::stdio::{FileReader, FileWriter, HostConnection, describe};
 use crate::volume::Volume;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
+use podsim_cri::backend::{Cidr, Ipam};
 use podsim_cri::*;
 use podsim_kernel::fs::{FsContext, PathRef};
 use podsim_sys::{Mode, Signal, Winsize, sleep_until};
@@ -219,7 +219,7 @@ impl RuntimeService for VirtualRuntime {
         sandbox.pause.wait_exit().await;
         let containers = sandbox.containers.lock().clone();
         for container in containers {
-            if matches!(*container.life.borrow(), Life::Running(_)) {
+            if container.state() == ContainerState::Running {
                 container.exited().await;
             }
         }
@@ -244,16 +244,11 @@ impl RuntimeService for VirtualRuntime {
 
     async fn list_pod_sandbox(&self, filter: &PodSandboxFilter) -> Result<Vec<PodSandboxStatus>> {
         let all = self.state.lock().sandboxes.clone();
-        let wanted = |status: &PodSandboxStatus| {
-            filter.id.as_ref().is_none_or(|id| *id == status.id)
-                && filter.state.is_none_or(|state| state == status.state)
-                && filter.pod_uid.as_ref().is_none_or(|uid| *uid == status.metadata.uid)
-        };
         Ok(all
             .iter()
             .rev()
             .map(|sandbox| sandbox.status())
-            .filter(wanted)
+            .filter(|status| filter.matches(status))
             .collect())
     }
 
@@ -275,7 +270,7 @@ impl RuntimeService for VirtualRuntime {
 
     async fn start_container(&self, id: &ContainerId) -> Result<()> {
         let container = self.container(id)?;
-        if !matches!(*container.life.borrow(), Life::Created) {
+        if !container.is_created() {
             return Err(Error::FailedPrecondition(format!("container {id} was started before")));
         }
         let pid_of = |id: &ContainerId| Ok(self.container(id)?.running()?.namespaces.pid_for_children.clone());
@@ -301,7 +296,7 @@ impl RuntimeService for VirtualRuntime {
                 Ok(())
             }
             Err(error) => {
-                container.failed_to_start(self.node.now(), &error.to_string());
+                container.set_start_failed(self.node.now(), &error.to_string());
                 self.notify(ContainerEventKind::Stopped, &sandbox, Some(id));
                 Err(error)
             }
@@ -344,21 +339,13 @@ impl RuntimeService for VirtualRuntime {
 
     async fn list_containers(&self, filter: &ContainerFilter) -> Result<Vec<ContainerStatus>> {
         let all = self.state.lock().containers.clone();
-        let wanted = |container: &&Arc<Container>| {
-            filter.id.as_ref().is_none_or(|id| *id == container.id)
-                && filter.state.is_none_or(|state| state == container.state())
-                && filter.sandbox.as_ref().is_none_or(|id| *id == container.sandbox.id)
-                && filter
-                    .pod_uid
-                    .as_ref()
-                    .is_none_or(|uid| *uid == container.sandbox.config.metadata.uid)
-        };
-        Ok(all
+        let pod_uid = |container: &Container| container.sandbox.config.metadata.uid.clone();
+        let statuses = all
             .iter()
             .rev()
-            .filter(wanted)
-            .map(|container| container.status())
-            .collect())
+            .map(|container| (container.status(), pod_uid(container)));
+        let wanted = statuses.filter(|(status, pod_uid)| filter.matches(status, pod_uid));
+        Ok(wanted.map(|(status, _)| status).collect())
     }
 
     async fn container_status(&self, id: &ContainerId) -> Result<ContainerStatus> {
@@ -445,9 +432,7 @@ impl RuntimeService for VirtualRuntime {
         if container.config.stdin_once && request.stdin {
             container.stdin.lock().take();
         }
-        let listen = |wanted: bool, stream: usize| {
-            wanted.then(|| Box::new(BroadcastReader::new(container.output[stream].subscribe())) as BoxRead)
-        };
+        let listen = |wanted: bool, stream| wanted.then(|| container.listen(stream));
         let (resize, mut sizes) = mpsc::channel::<Winsize>(4);
         if let Some(tty) = &running.tty {
             let tty = Arc::downgrade(tty);
@@ -458,8 +443,8 @@ impl RuntimeService for VirtualRuntime {
             });
         }
         let (stdout, stderr) = (
-            listen(request.stdout, 0),
-            listen(request.stderr && !container.config.tty, 1),
+            listen(request.stdout, LogStream::Stdout),
+            listen(request.stderr && !container.config.tty, LogStream::Stderr),
         );
         let waiting = container.clone();
         Ok(ExecSession {
@@ -492,7 +477,7 @@ impl RuntimeService for VirtualRuntime {
     }
 
     async fn container_logs(&self, id: &ContainerId, options: LogOptions) -> Result<LogEntries> {
-        Ok(self.container(id)?.log.read(options))
+        Ok(self.container(id)?.log().read(options))
     }
 
     async fn get_container_events(&self) -> Result<ContainerEvents> {
@@ -525,11 +510,11 @@ impl RuntimeService for VirtualRuntime {
 #[async_trait]
 impl ImageService for VirtualRuntime {
     async fn list_images(&self) -> Result<Vec<Image>> {
-        Ok(self.node.images.list().map(|image| image_status(image)).collect())
+        Ok(self.node.images.list().iter().map(|image| Image::from(&**image)).collect())
     }
 
     async fn image_status(&self, reference: &str) -> Result<Option<Image>> {
-        Ok(self.node.images.find(reference).map(|image| image_status(image)))
+        Ok(self.node.images.find(reference).map(|image| Image::from(&*image)))
     }
 
     async fn pull_image(&self, reference: &str) -> Result<String> {
@@ -554,44 +539,11 @@ impl ImageService for VirtualRuntime {
     }
 
     async fn image_fs_info(&self) -> Result<FilesystemUsage> {
-        let used_bytes = self.node.images.list().map(|image| image.size()).sum();
+        let used_bytes = self.node.images.list().iter().map(|image| image.size()).sum();
         Ok(FilesystemUsage {
             mountpoint: "/var/lib/podsim/images".to_owned(),
             used_bytes,
             inodes_used: 0,
         })
-    }
-}
-
-fn image_status(image: &podsim_image::Image) -> Image {
-    let config = &image.config.config;
-    let names = || {
-        image
-            .references
-            .iter()
-            .filter_map(|reference| podsim_image::Reference::parse(reference).ok())
-    };
-    let env = |entry: &String| match entry.split_once('=') {
-        Some((name, value)) => (name.to_owned(), value.to_owned()),
-        None => (entry.clone(), String::new()),
-    };
-    let mut repo_digests: Vec<_> = names()
-        .map(|name| format!("{}@{}", name.repository(), image.digest))
-        .collect();
-    repo_digests.dedup();
-    Image {
-        id: image.id.clone(),
-        repo_tags: names().map(|name| name.to_string()).collect(),
-        repo_digests,
-        size: image.size(),
-        config: ImageConfig {
-            entrypoint: config.entrypoint.clone(),
-            cmd: config.cmd.clone(),
-            env: config.env.iter().map(env).collect(),
-            user: config.user.clone(),
-            working_dir: config.working_dir.clone(),
-            stop_signal: config.stop_signal.as_deref().and_then(podsim_sys::Signal::parse),
-            exposed_ports: config.exposed_ports.keys().cloned().collect(),
-        },
     }
 }

@@ -1,6 +1,5 @@
 //! The host's ends of pipes, ptys and sockets of the kernel, as streams of the host.
 
-use bytes::Bytes;
 use podsim_kernel::fs::FileDescription;
 use podsim_sys::Errno;
 use std::io;
@@ -8,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::broadcast;
 
 /// An errno as an `io::Error`, with its message.
 pub(crate) fn io_error(errno: Errno) -> io::Error {
@@ -78,45 +76,6 @@ impl AsyncWrite for FileWriter {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0 = None;
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// Output that several may listen to (attach): each gets what comes from now on.
-pub(crate) struct BroadcastReader {
-    receiver: Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>,
-    rest: Bytes,
-}
-
-impl BroadcastReader {
-    /// A listener; one that is too slow misses output and is told nothing, as with `docker attach`.
-    pub(crate) fn new(receiver: broadcast::Receiver<Bytes>) -> Self {
-        let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
-            loop {
-                match receiver.recv().await {
-                    Ok(bytes) => return Some((bytes, receiver)),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                }
-            }
-        });
-        Self {
-            receiver: Box::pin(stream),
-            rest: Bytes::new(),
-        }
-    }
-}
-
-impl AsyncRead for BroadcastReader {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while self.rest.is_empty() {
-            match std::task::ready!(self.receiver.as_mut().poll_next(cx)) {
-                Some(bytes) => self.rest = bytes,
-                None => return Poll::Ready(Ok(())),
-            }
-        }
-        let n = self.rest.len().min(buf.remaining());
-        buf.put_slice(&self.rest.split_to(n));
         Poll::Ready(Ok(()))
     }
 }

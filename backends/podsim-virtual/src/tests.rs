@@ -1,7 +1,8 @@
 //! A Pod by hand: sandbox, container, exec, logs, end.
 
-use crate::{Cidr, VirtualConfig, VirtualRuntime};
+use crate::{VirtualConfig, VirtualRuntime};
 use futures_util::StreamExt;
+use podsim_cri::backend::Cidr;
 use podsim_cri::*;
 use podsim_sys::ManualClock;
 use std::sync::Arc;

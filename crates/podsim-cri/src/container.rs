@@ -150,3 +150,14 @@ pub struct ContainerStats {
     /// Living processes.
     pub pids: u64,
 }
+
+impl ContainerFilter {
+    /// Whether it lists a container of this Pod.
+    #[must_use]
+    pub fn matches(&self, status: &ContainerStatus, pod_uid: &str) -> bool {
+        self.id.as_ref().is_none_or(|id| *id == status.id)
+            && self.state.is_none_or(|state| state == status.state)
+            && self.sandbox.as_ref().is_none_or(|id| *id == status.sandbox)
+            && self.pod_uid.as_ref().is_none_or(|uid| uid == pod_uid)
+    }
+}

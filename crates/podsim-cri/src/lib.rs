@@ -4,12 +4,13 @@
 //! * [`ImageService`] has the images.
 //! * [`sandbox`], [`container`], [`namespace`], [`security`], [`volume`], [`image`], [`log`], [`event`] and [`stream`] are
 //!   what they take and give.
-//! * [`fake`] is a runtime that runs nothing, for tests of what stands above.
+//! * [`fake`] is a runtime that runs nothing, for tests of what stands above; [`backend`] is what those share that run something.
 //!
 //! The shape follows `k8s.io/cri-api` (`runtime/v1/api.proto`), so that a CRI gRPC server can be put on these traits and a
 //! CRI client under them. Two things are added, because the kubelet of podsim need not share a filesystem with its
 //! runtime: volumes (in CRI the kubelet writes into the node's `/var/lib/kubelet`) and log reading (in CRI, files).
 
+pub mod backend;
 pub mod container;
 pub mod error;
 pub mod event;

@@ -109,3 +109,31 @@ pub struct PodSandboxFilter {
     /// Of this Pod.
     pub pod_uid: Option<String>,
 }
+
+impl PodSandboxFilter {
+    /// Whether it lists this sandbox.
+    #[must_use]
+    pub fn matches(&self, status: &PodSandboxStatus) -> bool {
+        self.id.as_ref().is_none_or(|id| *id == status.id)
+            && self.state.is_none_or(|state| state == status.state)
+            && self.pod_uid.as_ref().is_none_or(|uid| *uid == status.metadata.uid)
+    }
+}
+
+impl DnsConfig {
+    /// The text of `/etc/resolv.conf`.
+    #[must_use]
+    pub fn resolv_conf(&self) -> String {
+        let mut text = String::new();
+        if !self.searches.is_empty() {
+            text.push_str(&format!("search {}\n", self.searches.join(" ")));
+        }
+        for server in &self.servers {
+            text.push_str(&format!("nameserver {server}\n"));
+        }
+        if !self.options.is_empty() {
+            text.push_str(&format!("options {}\n", self.options.join(" ")));
+        }
+        text
+    }
+}

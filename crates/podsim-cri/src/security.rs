@@ -1,8 +1,10 @@
 //! What a container's process may do (`LinuxContainerSecurityContext` of CRI) and how much it may use
 //! (`LinuxContainerResources`).
 
-/// Credentials and restrictions of a container's processes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// Credentials and restrictions of a container's processes. (A backend may hand it to another process: serde.)
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityContext {
     /// User id; `None`: the image's user.
     pub run_as_user: Option<u32>,
@@ -27,7 +29,7 @@ pub struct SecurityContext {
 }
 
 /// Capability names without `CAP_`, upper case; `ALL` means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// Added to the default set, after `drop`.
     pub add: Vec<String>,

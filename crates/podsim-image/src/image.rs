@@ -98,6 +98,20 @@ impl Image {
     pub fn size(&self) -> u64 {
         self.layers.iter().map(|layer| layer.data.len() as u64).sum()
     }
+
+    /// The ChainIDs of the layers, the lowest first: each names a layer together with all below it
+    /// (OCI Image Format Specification, "Layer ChainID").
+    #[must_use]
+    pub fn chain_ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = Vec::new();
+        for layer in &self.layers {
+            ids.push(match ids.last() {
+                Some(below) => sha256(format!("{below} {}", layer.digest).as_bytes()),
+                None => layer.digest.clone(),
+            });
+        }
+        ids
+    }
 }
 
 /// `sha256:` and the digest in hexadecimal.

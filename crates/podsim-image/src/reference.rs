@@ -81,6 +81,13 @@ impl Reference {
         }
     }
 
+    /// The whole reference as docker's commands print it, such as `busybox:latest`.
+    #[must_use]
+    pub fn familiar(&self) -> String {
+        let full = self.to_string();
+        format!("{}{}", self.familiar_name(), &full[self.repository().len()..])
+    }
+
     /// Registry and path, such as `docker.io/library/busybox`.
     #[must_use]
     pub fn repository(&self) -> String {
@@ -198,6 +205,8 @@ mod tests {
             ("registry.k8s.io/pause", "registry.k8s.io/pause"),
         ] {
             assert_eq!(Reference::parse(text).map(|r| r.familiar_name()).as_deref(), Ok(name));
+            let familiar = Reference::parse(text).map(|r| r.familiar());
+            assert_eq!(familiar, Ok(format!("{name}:latest")));
         }
     }
 }

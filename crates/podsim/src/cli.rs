@@ -63,6 +63,15 @@ impl Cli {
         matches!(self.command, Command::Run(_) | Command::Test(_))
     }
 
+    /// What has to be done while there is one thread. Tells what a node will have to do without, as sentences.
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
+        match &self.command {
+            Command::Run(args) => args.prepare(),
+            Command::Test(args) => args.prepare(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Does it.
     pub(crate) async fn run(&self, terminal: Arc<dyn Terminal>) -> Result<i32> {
         let node = self

@@ -11,6 +11,10 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// The environment variable that tells programs of a node (its `kubectl`) where the API is, as [`Endpoint`] in JSON.
+#[cfg(target_os = "linux")]
+pub(crate) const ENDPOINT_VARIABLE: &str = "PODSIM_ENDPOINT";
+
 /// Where a node's API is and what opens it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,11 +191,31 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&temporary, path)
 }
 
+/// The id of this process's user, as files have it.
+#[cfg(unix)]
+fn own_uid() -> Result<u32> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(tempfile::tempfile()?.metadata()?.uid())
+}
+
 /// What tells users apart in the shared temporary directory.
 #[cfg(unix)]
 fn user() -> Result<u32> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(tempfile::tempfile()?.metadata()?.uid())
+    let uid = own_uid()?;
+    // In a user namespace of podsim's own the user is called root; other terminals look for his own id.
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    Ok(outside_id(&map, uid).unwrap_or(uid))
+}
+
+/// What an id is called outside of this process's user namespace (`user_namespaces(7)`, "uid_map").
+#[cfg(unix)]
+fn outside_id(map: &str, id: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (inside, outside, length) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+        let offset = id.checked_sub(inside).filter(|offset| *offset < length)?;
+        outside.checked_add(offset)
+    })
 }
 
 /// Windows' temporary directory is the user's own.
@@ -205,7 +229,7 @@ fn user() -> Result<&'static str> {
 fn check_owner(directory: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::symlink_metadata(directory)?;
-    if !metadata.is_dir() || metadata.mode() & 0o022 != 0 || metadata.uid() != user()? {
+    if !metadata.is_dir() || metadata.mode() & 0o022 != 0 || metadata.uid() != own_uid()? {
         anyhow::bail!("it must be a directory that only you can write to: remove it, or set XDG_RUNTIME_DIR");
     }
     Ok(())

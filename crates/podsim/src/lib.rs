@@ -34,9 +34,20 @@ use tokio::runtime::Builder;
 
 /// The program: reads the command line, does what it says, and ends the process.
 pub fn main() -> ! {
+    // A process of a Pod of the Linux backend is this program, too.
     #[cfg(target_os = "linux")]
-    podsim_linux::guest::enter_if_guest();
+    podsim_linux::enter(programs::on_linux);
     let command_line = Cli::try_parse();
+    // Before there are threads.
+    if let Ok(command_line) = &command_line {
+        match command_line.prepare() {
+            Ok(notes) => notes.iter().for_each(|note| eprintln!("note: {note}")),
+            Err(error) => {
+                eprintln!("{}", errors::report(&error).0);
+                std::process::exit(1);
+            }
+        }
+    }
     // A client has one connection and one terminal: more threads would only cost start-up.
     let node = command_line.as_ref().is_ok_and(Cli::runs_a_node);
     let mut builder = if node {

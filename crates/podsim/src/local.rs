@@ -1,7 +1,7 @@
 //! A node in this process, registered so that other terminals find it.
 
 use crate::cluster::{Endpoint, Registration, Registry};
-use crate::node::{Node, NodeConfig};
+use crate::node::{Backend, Node, NodeConfig};
 use anyhow::Result;
 use std::path::Path;
 
@@ -13,12 +13,12 @@ pub(crate) struct LocalNode {
 
 impl LocalNode {
     /// Starts a node as the configuration file says.
-    pub(crate) async fn start(config: Option<&Path>) -> Result<Self> {
+    pub(crate) async fn start(config: Option<&Path>, backend: Backend) -> Result<Self> {
         let config = match config {
             Some(file) => NodeConfig::read(file)?,
             None => NodeConfig::default(),
         };
-        let node = Node::start(&config).await?;
+        let node = Node::start(&config, backend, false).await?;
         let endpoint = node.endpoint();
         let registration = Registry::open()?.register(&config.name, endpoint.address, &endpoint.token)?;
         Ok(Self { node, registration })

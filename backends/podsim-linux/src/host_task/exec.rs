@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 /// The variable that makes podsim a guest.
 pub(crate) const VARIABLE: &str = "_PODSIM_GUEST";
+/// The variable that makes podsim a program of the node's shell, and says which.
+pub(crate) const NODE_PROGRAM_VARIABLE: &str = "_PODSIM_PROGRAM";
 /// podsim, as long as it can be found.
 const EXECUTABLE: &str = "/proc/self/exe";
 /// Where a descriptor of podsim's own is put: above those that guests use.
@@ -120,6 +122,11 @@ pub(crate) fn replace(program: Program, envp: Vec<String>, mask: SigSet) -> Errn
             Err(errno) => errno,
         },
         Program::Wasm { file, argv, comm } => replace_by_wasm(file, comm, argv, envp, mask),
+        Program::Node { name, argv } => {
+            let mut envp = envp;
+            envp.push(format!("{NODE_PROGRAM_VARIABLE}={name}"));
+            call(podsim(held_executable()), argv, envp, mask)
+        }
     }
 }
 
@@ -143,14 +150,10 @@ fn replace_by_wasm(file: OwnedFd, comm: String, argv: Vec<String>, mut envp: Vec
         let _ = rustix::io::fcntl_setfd(fd, flags);
     };
     keep(std::os::fd::AsFd::as_fd(&file), FdFlags::empty());
-    let target = match held {
-        Some(fd) => {
-            keep(fd, FdFlags::empty());
-            Target::Fd(fd)
-        }
-        None => Target::Path(c"/proc/self/exe"),
-    };
-    let errno = call(target, argv, envp, mask);
+    if let Some(fd) = held {
+        keep(fd, FdFlags::empty());
+    }
+    let errno = call(podsim(held), argv, envp, mask);
     if let Some(fd) = held {
         keep(fd, FdFlags::CLOEXEC);
     }
@@ -179,6 +182,11 @@ impl Drop for Plugs {
             }
         }
     }
+}
+
+/// podsim's own program.
+fn podsim(held: Option<BorrowedFd<'_>>) -> Target<'_> {
+    held.map_or(Target::Path(c"/proc/self/exe"), Target::Fd)
 }
 
 enum Target<'t> {

@@ -11,6 +11,8 @@ use std::os::fd::{AsFd, OwnedFd};
 const MAX_INTERPRETERS: usize = 4;
 /// How much of a file tells what it is (`BINPRM_BUF_SIZE`).
 const HEAD: usize = 256;
+/// How the file of a program of the node begins, before its name: as the virtual kernel's loader knows it.
+const NODE_PROGRAM: &[u8] = b"\x7fPODSIM ";
 
 /// A program that may be run, and its arguments.
 #[derive(Debug)]
@@ -23,6 +25,13 @@ pub enum Program {
         argv: Vec<String>,
         /// The name that the process gets (`/proc/PID/comm`).
         comm: String,
+    },
+    /// A program of the node's own shell, `kubectl` for example: it is in podsim.
+    Node {
+        /// Its name.
+        name: String,
+        /// The arguments.
+        argv: Vec<String>,
     },
     /// What the kernel knows how to run, or will refuse.
     Native {
@@ -80,6 +89,13 @@ pub(super) fn open_as(own: &Identity, path: &str, argv: Vec<String>) -> Result<P
             interpreted = script_argv(&interpreter, argument, &place, interpreted);
             place = interpreter;
             continue;
+        }
+        if let Some(name) = head.strip_prefix(NODE_PROGRAM) {
+            let name = name.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            return Ok(Program::Node {
+                name: String::from_utf8_lossy(name).into_owned(),
+                argv: interpreted,
+            });
         }
         if head.starts_with(b"\0asm") {
             // A component has another number here.

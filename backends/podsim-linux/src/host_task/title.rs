@@ -136,6 +136,18 @@ fn show_arguments(mut bytes: Vec<u8>) {
     map.set();
 }
 
+/// Makes `/proc/PID/environ` show these variables.
+pub(crate) fn set_environment(variables: &[String]) {
+    let Some(mut map) = MemoryMap::now() else { return };
+    let mut bytes = variables.join("\0").into_bytes();
+    bytes.push(0);
+    // The kernel reads them from now on.
+    let bytes = bytes.leak();
+    map.env_start = bytes.as_ptr().addr() as u64;
+    map.env_end = map.env_start + bytes.len() as u64;
+    map.set();
+}
+
 /// Makes `/proc/PID/cmdline` show these arguments.
 pub(crate) fn set_arguments(argv: &[String]) {
     show_arguments(argv.join("\0").into_bytes());

@@ -1,7 +1,7 @@
 //! The node configuration: `--node-config FILE`.
 
 use anyhow::{Context, Result, bail};
-use podsim_virtual::{Cidr, InterfaceConfig};
+use podsim_cri::backend::{Cidr, InterfaceConfig};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -22,13 +22,13 @@ pub(crate) struct NodeConfig {
     /// The reference under which the sandboxes' pause image is shown.
     pub(crate) sandbox_image: String,
     /// Memory for all guests, in MiB.
-    pub(crate) memory_mib: u64,
+    memory_mib: u64,
     /// CPUs that guests see.
-    pub(crate) cpus: u32,
+    cpus: u32,
     /// Interfaces. `cni0` changes the Pods' bridge; others are added. Without any but `cni0` there is an `eth0`.
     pub(crate) interfaces: Vec<Interface>,
     /// The node's name servers.
-    pub(crate) nameservers: Vec<String>,
+    nameservers: Vec<String>,
 }
 
 /// How UTS namespaces are shared.
@@ -130,6 +130,22 @@ impl NodeConfig {
         self.bridge()?;
         self.other_interfaces()?;
         Ok(())
+    }
+
+    /// Bytes of memory for all guests.
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory_mib << 20
+    }
+
+    /// CPUs that guests see.
+    pub(crate) fn cpus(&self) -> u32 {
+        self.cpus
+    }
+
+    /// The node's `/etc/resolv.conf`.
+    pub(crate) fn resolv_conf(&self) -> String {
+        let line = |server: &String| format!("nameserver {server}\n");
+        self.nameservers.iter().map(line).collect()
     }
 
     /// The range of the Pods' addresses.

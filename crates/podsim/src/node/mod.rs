@@ -1,23 +1,30 @@
 //! The composition root: a whole node in this process. The only place that names a backend.
 
+mod backend;
 mod clock;
 mod config;
+#[cfg(target_os = "linux")]
+mod linux_node;
+mod virtual_node;
+
+pub(crate) use backend::{Backend, BackendArgs};
 
 pub(crate) use config::NodeConfig;
 
 use crate::cluster::Endpoint;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
+use backend::{Parts, Runtime};
 use clock::HostClock;
 use config::UtsMode;
 use futures_util::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
-use podsim_cri::{ExecSession, PodSandboxFilter, PodSandboxState, RuntimeService, UtsNamespace};
+use podsim_cri::{ExecSession, PodSandboxFilter, PodSandboxState, UtsNamespace};
 use podsim_kubelet::{Kubelet, KubeletConfig, NodeController, Scheduler};
 use podsim_store::{DeleteOptions, Selectors, Store};
 use podsim_sys::Clock;
-use podsim_virtual::{NativeProgram, VirtualConfig, VirtualRuntime, node_hosts};
+use podsim_virtual::node_hosts;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use std::net::{IpAddr, Ipv4Addr};
@@ -37,18 +44,18 @@ pub(crate) struct Node {
     /// The objects.
     pub(crate) store: Store,
     /// What runs the containers.
-    pub(crate) runtime: VirtualRuntime,
+    pub(crate) runtime: Runtime,
     /// Where the API is.
     endpoint: Endpoint,
     stop_requested: watch::Receiver<bool>,
     stop_server: Option<oneshot::Sender<()>>,
-    server: Option<tokio::task::JoinHandle<()>>,
+    servers: JoinSet<()>,
     tasks: JoinSet<()>,
 }
 
 /// What the API server may do with the node.
 struct Access {
-    runtime: VirtualRuntime,
+    runtime: Runtime,
     kubelet: Arc<Kubelet>,
     stop: watch::Sender<bool>,
 }
@@ -64,6 +71,7 @@ impl NodeAccess for Access {
         };
         self.runtime
             .exec_on_node(&command, request.tty, request.stdin, request.winsize)
+            .await
     }
 
     fn partitioned(&self) -> bool {
@@ -80,8 +88,8 @@ impl NodeAccess for Access {
 }
 
 impl Node {
-    /// Boots a node.
-    pub(crate) async fn start(config: &NodeConfig) -> Result<Self> {
+    /// Boots a node. One that is `isolated` is seen nowhere on the host, whatever the backend.
+    pub(crate) async fn start(config: &NodeConfig, backend: Backend, isolated: bool) -> Result<Self> {
         let clock: Arc<dyn Clock> = HostClock::start().context("cannot start the clock")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -94,14 +102,20 @@ impl Node {
         };
         let addresses = config.addresses()?;
         let hosts = node_hosts(&config.name, addresses.first().copied());
-        let runtime = boot(config, clock.clone(), endpoint.clone(), hosts.clone())?;
+        let parts = Parts {
+            clock: clock.clone(),
+            endpoint: endpoint.clone(),
+            hosts: hosts.clone(),
+            isolated,
+        };
+        let runtime = Runtime::new(backend, config, parts)?;
         let mut seed = random()?;
         let store = Store::new(clock.clone(), move || split_mix(&mut seed));
         let kubelet = Arc::new(Kubelet::new(
             kubelet_config(config, &runtime, &addresses, hosts),
             store.clone(),
-            Arc::new(runtime.clone()),
-            Arc::new(runtime.clone()),
+            runtime.service(),
+            runtime.images(),
             clock,
         ));
         let (stop, stop_requested) = watch::channel(false);
@@ -110,19 +124,31 @@ impl Node {
             kubelet: kubelet.clone(),
             stop,
         };
-        let server = ApiServer::new(Config {
-            store: store.clone(),
-            runtime: Arc::new(runtime.clone()),
-            images: Arc::new(runtime.clone()),
-            node: Arc::new(access),
-            token: endpoint.token.clone(),
-        });
+        let node: Arc<dyn NodeAccess> = Arc::new(access);
+        let api = || {
+            ApiServer::new(Config {
+                store: store.clone(),
+                runtime: runtime.service(),
+                images: runtime.images(),
+                node: node.clone(),
+                token: endpoint.token.clone(),
+            })
+        };
         let (stop_server, stopped) = oneshot::channel();
-        let server = tokio::spawn(async move {
-            if let Err(error) = server.serve(listener, stopped.map(|_| ())).await {
-                tracing::error!("the API server has ended: {error}");
-            }
-        });
+        let stopped = stopped.map(|_| ()).shared();
+        let mut servers = JoinSet::new();
+        let inside = runtime
+            .listen_on_node(endpoint.address)
+            .await
+            .context("cannot listen in the node's network")?;
+        for listener in std::iter::once(listener).chain(inside) {
+            let serving = api().serve(listener, stopped.clone());
+            servers.spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!("the API server has ended: {error}");
+                }
+            });
+        }
         let mut tasks = JoinSet::new();
         let (scheduler, controller) = (
             Scheduler::new(store.clone()),
@@ -137,7 +163,7 @@ impl Node {
             endpoint,
             stop_requested,
             stop_server: Some(stop_server),
-            server: Some(server),
+            servers,
             tasks,
         })
     }
@@ -160,7 +186,12 @@ impl Node {
             state: Some(PodSandboxState::Ready),
             ..PodSandboxFilter::default()
         };
-        let sandboxes = self.runtime.list_pod_sandbox(&ready).await.unwrap_or_default();
+        let sandboxes = self
+            .runtime
+            .service()
+            .list_pod_sandbox(&ready)
+            .await
+            .unwrap_or_default();
         let runs = sandboxes
             .iter()
             .any(|sandbox| sandbox.metadata.namespace == namespace && sandbox.metadata.name == name);
@@ -190,10 +221,10 @@ impl Node {
         if let Some(stop) = self.stop_server.take() {
             let _ = stop.send(());
         }
-        if let Some(server) = self.server.take() {
-            let _ = tokio::time::timeout(SERVER_GRACE, server).await;
-        }
+        let ended = async { while self.servers.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(SERVER_GRACE, ended).await;
         self.tasks.shutdown().await;
+        self.runtime.shutdown();
     }
 }
 
@@ -203,40 +234,9 @@ fn complain<E: std::fmt::Display>(who: &str, result: Result<(), E>) {
     }
 }
 
-fn boot(config: &NodeConfig, clock: Arc<dyn Clock>, endpoint: Endpoint, hosts: String) -> Result<VirtualRuntime> {
-    let native: NativeProgram = Arc::new(move |name, task| {
-        let endpoint = endpoint.clone();
-        async move { crate::programs::run(&name, task, endpoint).await }.boxed()
-    });
-    let resolv_conf: String = config
-        .nameservers
-        .iter()
-        .map(|server| format!("nameserver {server}\n"))
-        .collect();
-    Ok(VirtualRuntime::new(VirtualConfig {
-        clock,
-        seed: random()?,
-        hostname: config.name.clone(),
-        pod_cidr: config.cidr()?,
-        sandbox_image: config.sandbox_image.clone(),
-        memory: config.memory_mib << 20,
-        cpus: config.cpus,
-        bridge: config.bridge()?,
-        interfaces: config.other_interfaces()?,
-        hosts,
-        resolv_conf,
-        native,
-    })?)
-}
-
-fn kubelet_config(
-    config: &NodeConfig,
-    runtime: &VirtualRuntime,
-    addresses: &[Ipv4Addr],
-    node_hosts: String,
-) -> KubeletConfig {
+fn kubelet_config(config: &NodeConfig, runtime: &Runtime, addresses: &[Ipv4Addr], node_hosts: String) -> KubeletConfig {
     KubeletConfig {
-        kernel_version: runtime.kernel().initial_namespaces().uts.name.lock().release.clone(),
+        kernel_version: runtime.kernel_version(),
         node_name: config.name.clone(),
         addresses: addresses.iter().copied().map(IpAddr::V4).collect(),
         pod_cidr: config.pod_cidr.clone(),
@@ -245,8 +245,8 @@ fn kubelet_config(
             UtsMode::Pod => UtsNamespace::Pod,
         },
         node_hosts,
-        cpus: config.cpus,
-        memory: config.memory_mib << 20,
+        cpus: config.cpus(),
+        memory: config.memory(),
         ..KubeletConfig::default()
     }
 }

@@ -3,7 +3,7 @@
 use super::report::{Report, junit};
 use super::run;
 use crate::context::Context;
-use crate::node::{Node, NodeConfig};
+use crate::node::{BackendArgs, Node, NodeConfig};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -25,12 +25,21 @@ pub(crate) struct TestArgs {
     /// How the nodes look: name, addresses, Pod CIDR, interfaces
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Write the results as JUnit XML too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Replace the outputs in the documents by what was printed
     #[arg(long)]
     update: bool,
+}
+
+impl TestArgs {
+    /// Prepares the process for the nodes.
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
+        self.backend.backend.prepare()
+    }
 }
 
 /// Runs the documents one after the other.
@@ -42,7 +51,7 @@ pub(crate) async fn run(context: &Context, args: &TestArgs) -> Result<i32> {
     let mut reports = Vec::new();
     for file in &args.files {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let node = Node::start(&config).await?;
+        let node = Node::start(&config, args.backend.backend, true).await?;
         let result = run::run(file, &text, &node).await;
         node.shutdown().await;
         let (report, edits) = result.with_context(|| file.display().to_string())?;

@@ -171,8 +171,8 @@ impl Runner<'_> {
 
     /// Waits until all processes sleep: a person types after a Pod has come up, not while.
     async fn idle(&self) {
-        let kernel = self.node.runtime.kernel();
-        let sleeps = || async { kernel.is_idle() };
+        let runtime = &self.node.runtime;
+        let sleeps = || async { runtime.is_idle() };
         for _ in 0..3 {
             // Busy programs are no reason to wait for ever.
             let _ = wait_for(Duration::from_secs(2), sleeps).await;
@@ -183,7 +183,11 @@ impl Runner<'_> {
     async fn terminal(&mut self) -> Result<&mut Terminal> {
         if self.terminal.is_none() {
             let command = ["env", &format!("PS1={PROMPT}"), "sh"].map(str::to_owned);
-            let session = self.node.runtime.exec_on_node(&command, true, true, Some(WINDOW))?;
+            let session = self
+                .node
+                .runtime
+                .exec_on_node(&command, true, true, Some(WINDOW))
+                .await?;
             self.terminal = Some(Terminal::open(session).await.context("the node's shell")?);
         }
         self.terminal.as_mut().context("the node's shell")

@@ -28,6 +28,33 @@ pub(crate) async fn run(name: &str, task: Task, endpoint: Endpoint) {
     }
 }
 
+/// The same as a process of the Linux backend, in the node's shell: the environment says where the node's API is.
+#[cfg(target_os = "linux")]
+pub(crate) fn on_linux(name: &str, argv: Vec<String>, environ: Vec<String>) -> i32 {
+    use crate::cluster::ENDPOINT_VARIABLE;
+    use crate::terminal::HostTerminal;
+    let endpoint = environ
+        .iter()
+        .find_map(|entry| entry.strip_prefix(ENDPOINT_VARIABLE)?.strip_prefix('='))
+        .and_then(|json| serde_json::from_str(json).ok());
+    let Some(endpoint) = endpoint else {
+        eprintln!("{name}: {ENDPOINT_VARIABLE} does not say where the node's API is");
+        return 1;
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(start(name, argv, Arc::new(HostTerminal::default()), endpoint));
+            // A read of stdin that waits, on a thread of its own, would be waited for.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            eprintln!("{name}: cannot start: {error}");
+            1
+        }
+    }
+}
+
 async fn start(name: &str, argv: Vec<String>, terminal: Arc<dyn Terminal>, endpoint: Endpoint) -> i32 {
     let context = |global: &GlobalArgs| Context::new(terminal.clone(), Target::Known(endpoint.clone()), global);
     let result: Result<Result<i32>, clap::Error> = match name {

@@ -30,6 +30,7 @@ pub(super) async fn spawn(context: &Context, args: &RunArgs) -> Result<i32> {
     if let Some(file) = &args.node_config {
         command.arg("--node-config").arg(file);
     }
+    command.arg("--backend").arg(args.backend.backend.name());
     if args.wait {
         command.arg("--background-wait");
     }
@@ -106,7 +107,7 @@ pub(super) async fn background(context: &Context, args: &RunArgs) -> Result<i32>
 
 async fn start(context: &Context, args: &RunArgs) -> Result<(LocalNode, Vec<String>)> {
     let sources = read(context, args).await?;
-    let node = LocalNode::start(args.node_config.as_deref()).await?;
+    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend).await?;
     // Its talk is told by the parent.
     let context = Context {
         target: Target::Known(node.endpoint().clone()),

@@ -12,6 +12,7 @@ use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
 use crate::manifests;
+use crate::node::BackendArgs;
 use crate::terminal::Stream;
 use anyhow::Result;
 use clap::Args;
@@ -42,6 +43,8 @@ pub(crate) struct RunArgs {
     /// The node's name, addresses, interfaces and Pod range
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Manifests, YAML or JSON (- is the input)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
@@ -51,6 +54,17 @@ pub(crate) struct RunArgs {
     /// `--wait` for it.
     #[arg(long, hide = true)]
     background_wait: bool,
+}
+
+impl RunArgs {
+    /// Prepares the process for the node that it is going to run; looks whether another process can, with `-d`.
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
+        if self.detach {
+            self.backend.backend.preflight()
+        } else {
+            self.backend.backend.prepare()
+        }
+    }
 }
 
 /// A manifest and the file that it is from.
@@ -81,7 +95,7 @@ pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
     if args.detach {
         return detach::spawn(context, args).await;
     }
-    let node = LocalNode::start(args.node_config.as_deref()).await?;
+    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend).await?;
     let context = Context {
         target: Target::Known(node.endpoint().clone()),
         ..context.clone()

@@ -1,25 +1,25 @@
 //! Who a container runs as: the image's `USER` and the Pod's security context against the image's `/etc/passwd` and
 //! `/etc/group`, as runc and containerd resolve them.
 
-use podsim_cri::{Capabilities, SecurityContext};
+use crate::{Capabilities, SecurityContext};
 use podsim_sys::{CapSet, Capability, Credentials};
 
 /// The account files of an image; empty where it has none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Accounts {
+pub struct Accounts {
     /// `/etc/passwd`.
-    pub(crate) passwd: String,
+    pub passwd: String,
     /// `/etc/group`.
-    pub(crate) group: String,
+    pub group: String,
 }
 
 /// A resolved user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct User {
+pub struct User {
     /// Its credentials.
-    pub(crate) credentials: Credentials,
+    pub credentials: Credentials,
     /// Its home directory, for `HOME`; `/` for a user that is not in `/etc/passwd`.
-    pub(crate) home: String,
+    pub home: String,
 }
 
 /// Resolves the user of a container.
@@ -27,7 +27,7 @@ pub(crate) struct User {
 /// # Errors
 ///
 /// A sentence in containerd's words if a name is not in the image's files, or a capability does not exist.
-pub(crate) fn resolve(image_user: &str, security: &SecurityContext, accounts: &Accounts) -> Result<User, String> {
+pub fn resolve(image_user: &str, security: &SecurityContext, accounts: &Accounts) -> Result<User, String> {
     let (image_user, image_group) = match image_user.split_once(':') {
         Some((user, group)) => (user, Some(group)),
         None => (image_user, None),

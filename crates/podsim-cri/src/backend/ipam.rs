@@ -1,63 +1,8 @@
 //! Addresses for Pods: the host-local plugin's way, upwards through the range.
 
+use super::Cidr;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-
-/// A range of IPv4 addresses, such as `172.172.1.0/24`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr {
-    /// The network's address.
-    pub network: Ipv4Addr,
-    /// Bits of the network part, 0 to 32.
-    pub prefix: u8,
-}
-
-impl std::fmt::Display for Cidr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.network, self.prefix)
-    }
-}
-
-impl Cidr {
-    /// Reads `172.172.1.0/24`; bits behind the prefix are cleared.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Cidr> {
-        let (address, prefix) = text.split_once('/')?;
-        let prefix: u8 = prefix.parse().ok().filter(|p| *p <= 32)?;
-        let address: Ipv4Addr = address.parse().ok()?;
-        Some(
-            Cidr {
-                network: address,
-                prefix,
-            }
-            .masked(),
-        )
-    }
-
-    fn mask(prefix: u8) -> u32 {
-        u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
-    }
-
-    /// The network that an address with these bits is in.
-    #[must_use]
-    pub fn masked(self) -> Cidr {
-        Cidr {
-            network: Ipv4Addr::from(u32::from(self.network) & Self::mask(self.prefix)),
-            prefix: self.prefix,
-        }
-    }
-
-    /// The first address after the network's own: the bridge has it.
-    #[must_use]
-    pub fn gateway(self) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.network).saturating_add(1))
-    }
-
-    /// The last address: the broadcast address.
-    fn last(self) -> u32 {
-        u32::from(self.network) | !Self::mask(self.prefix)
-    }
-}
 
 /// Which addresses of the Pods' range are taken.
 #[derive(Debug)]
@@ -86,7 +31,10 @@ impl Ipam {
 
     /// Takes the next free address; addresses that were given back come again only after the rest. `None` if all are taken.
     pub fn allocate(&mut self) -> Option<Ipv4Addr> {
-        let (first, end) = (u32::from(self.cidr.gateway()).checked_add(1)?, self.cidr.last());
+        let (first, end) = (
+            u32::from(self.cidr.gateway()).checked_add(1)?,
+            u32::from(self.cidr.last()),
+        );
         let upwards = (self.last.max(first - 1).saturating_add(1)..end).chain(first..end);
         let free = upwards.into_iter().find(|address| !self.taken.contains(address))?;
         self.taken.insert(free);
@@ -117,16 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn ranges_without_room_give_nothing_and_nonsense_is_refused() {
+    fn ranges_without_room_give_nothing() {
         for text in ["10.0.0.0/32", "10.0.0.0/31", "255.255.255.255/32"] {
             assert_eq!(
                 Ipam::new(Cidr::parse(text).expect("a range")).allocate(),
                 None,
                 "{text}"
             );
-        }
-        for text in ["", "10.0.0.0", "10.0.0.0/33", "x/8"] {
-            assert_eq!(Cidr::parse(text), None, "{text}");
         }
     }
 }

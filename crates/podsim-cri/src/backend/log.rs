@@ -1,11 +1,11 @@
 //! The log of a container: its output line by line with times, in memory, the oldest lines dropped when it grows too long.
 
+use crate::{LogEntry, LogOptions, LogStream};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use podsim_cri::{LogEntry, LogOptions, LogStream};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 10 << 20;
 const MAX_LINE: usize = 16 << 10;
 
 /// The log of a container.
-pub(crate) struct Log {
+pub struct Log {
     state: Mutex<State>,
     /// How many entries there ever were; changes when something was added, and when the log has ended.
     changed: watch::Sender<u64>,
@@ -34,7 +34,9 @@ struct State {
 }
 
 impl Log {
-    pub(crate) fn new() -> Arc<Self> {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -42,7 +44,7 @@ impl Log {
     }
 
     /// Adds output. What does not end with a line feed waits for the rest of its line, up to [`MAX_LINE`].
-    pub(crate) fn append(&self, stream: LogStream, time: Timestamp, data: &[u8]) {
+    pub fn append(&self, stream: LogStream, time: Timestamp, data: &[u8]) {
         let mut state = self.state.lock();
         for piece in data.split_inclusive(|byte| *byte == b'\n') {
             let mut rest = piece;
@@ -62,7 +64,7 @@ impl Log {
     }
 
     /// No more will come.
-    pub(crate) fn end(&self, time: Timestamp) {
+    pub fn end(&self, time: Timestamp) {
         let mut state = self.state.lock();
         for stream in [LogStream::Stdout, LogStream::Stderr] {
             let line = std::mem::take(&mut state.partial[stream as usize]);
@@ -81,7 +83,7 @@ impl Log {
     }
 
     /// Its entries.
-    pub(crate) fn read(self: &Arc<Self>, options: LogOptions) -> BoxStream<'static, LogEntry> {
+    pub fn read(self: &Arc<Self>, options: LogOptions) -> BoxStream<'static, LogEntry> {
         let next = {
             let state = self.state.lock();
             let lines_wanted = options.tail.unwrap_or(usize::MAX);

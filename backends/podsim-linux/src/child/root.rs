@@ -1,0 +1,219 @@
+//! The root filesystem of a container: its image's layers under a private one, `/proc`, `/dev`, `/sys`, and what is shown
+//! in it, where container runtimes mount them and with their flags (OCI runtime specification, "Default Filesystems").
+
+use crate::inside::{Inside, Place, is_directory};
+use crate::child::orders::{RootOrders, RootSource};
+use crate::mount::{self, context};
+use podsim_cri::SecurityContext;
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat, symlinkat};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, unmount};
+use rustix::process::{chdir, pivot_root};
+use std::io;
+use std::path::Path;
+
+/// What runtimes hide from containers that are not privileged.
+const MASKED_PATHS: [&str; 10] = [
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+];
+
+/// What is read-only in containers that are not privileged.
+const READONLY_PATHS: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// The devices of `/dev`: name, major and minor number.
+const DEVICES: [(&str, u32, u32); 6] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+    ("tty", 5, 0),
+];
+
+const NOSUID_NOEXEC: MountFlags = MountFlags::NOSUID.union(MountFlags::NOEXEC);
+const HARDENED: MountFlags = NOSUID_NOEXEC.union(MountFlags::NODEV);
+
+/// Puts the root together and makes it this process's own. Works in a new mount namespace, after the other namespaces were
+/// entered: `/proc` shows the pid namespace of its mounter, `/sys` the network namespace.
+pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Result<()> {
+    // What happens here is nobody else's business; what the node mounts later is seen (it may be in a volume).
+    mount::propagation(
+        Path::new("/"),
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )?;
+    let target = &orders.target;
+    match &orders.source {
+        RootSource::Overlay {
+            lower,
+            upper,
+            work,
+            user_attributes,
+        } => mount::overlay(target, lower, upper, work, *user_attributes)?,
+        RootSource::Directory(directory) => mount::bind(directory, target)?,
+    }
+    let inside = Inside::new(target)?;
+    system(&inside, orders, security)?;
+    for bind in &orders.binds {
+        let part = bind.sub_path.as_deref().map(|path| part_of(&bind.source, path)).transpose()?;
+        let source = part.as_ref().map_or(bind.source.as_path(), Place::path);
+        let target = if is_directory(source)? {
+            inside.directory(&bind.target)?
+        } else {
+            inside.file(&bind.target)?
+        };
+        mount::bind(source, target.path())?;
+        if bind.readonly {
+            readonly(&inside, &bind.target)?;
+        }
+    }
+    restrict(&inside, security)?;
+    if security.readonly_rootfs {
+        mount::make_readonly(target)?;
+    }
+    chdir(target)?;
+    // The old root ends up under the new one, at the same place, and is taken away (`pivot_root(2)`, "pivot_root(\".\", \".\")").
+    pivot_root(".", ".").map_err(context("pivot_root"))?;
+    unmount(".", UnmountFlags::DETACH).map_err(context("unmount the old root"))?;
+    chdir("/")?;
+    Ok(())
+}
+
+/// A part of a volume. Containers write to volumes: their links must not lead out (the way of CVE-2017-1002101).
+fn part_of(volume: &Path, path: &str) -> io::Result<Place> {
+    let volume = Inside::new(volume)?;
+    match volume.existing(path)? {
+        Some(place) => Ok(place),
+        None => volume.directory(path),
+    }
+}
+
+/// `/proc`, `/dev` and `/sys`.
+fn system(inside: &Inside, orders: &RootOrders, security: &SecurityContext) -> io::Result<()> {
+    let proc = inside.directory("/proc")?;
+    mount::filesystem("proc", proc.path(), "proc", HARDENED, "").or_else(|error| match error.kind() {
+        // Only the owner of a pid namespace may mount its `/proc`.
+        io::ErrorKind::PermissionDenied if orders.node_pids => mount::bind(Path::new("/proc"), proc.path()),
+        _ => Err(error),
+    })?;
+    mount::filesystem(
+        "tmpfs",
+        inside.directory("/dev")?.path(),
+        "tmpfs",
+        MountFlags::NOSUID,
+        "mode=755,size=65536k",
+    )?;
+    devices(inside)?;
+    let pts = inside.directory("/dev/pts")?;
+    let options = "newinstance,ptmxmode=0666,mode=0620";
+    mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, &format!("{options},gid=5"))
+        // In a user namespace without a group 5.
+        .or_else(|_| mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, options))?;
+    mount::filesystem("mqueue", inside.directory("/dev/mqueue")?.path(), "mqueue", HARDENED, "")?;
+    mount::bind(&orders.shm, inside.directory("/dev/shm")?.path())?;
+    let sys_flags = if security.privileged { HARDENED } else { HARDENED | MountFlags::RDONLY };
+    let sys = inside.directory("/sys")?;
+    mount::filesystem("sysfs", sys.path(), "sysfs", sys_flags, "").or_else(|error| {
+        // Only the owner of a network namespace may mount its sysfs (`mount_too_revealing`, `sysfs_init_fs_context` in the kernel): a
+        // container without root on the node's network shows the node's.
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => mount::bind(Path::new("/sys"), sys.path()),
+            _ => Err(error),
+        }
+    })?;
+    cgroups(inside, &orders.cgroups, security)
+}
+
+fn devices(inside: &Inside) -> io::Result<()> {
+    let dev = inside.directory("/dev")?;
+    for (name, major, minor) in DEVICES {
+        let path = dev.path().join(name);
+        let mode = Mode::from_raw_mode(0o666);
+        match mknodat(CWD, &path, FileType::CharacterDevice, mode, makedev(major, minor)) {
+            Ok(()) => {
+                // The umask is the node's.
+                rustix::fs::chmodat(CWD, &path, mode, rustix::fs::AtFlags::empty())?;
+            }
+            // In a user namespace no device can be made: the node's own is shown.
+            Err(Errno::PERM) => {
+                let target = inside.file(&format!("/dev/{name}"))?;
+                mount::bind(&Path::new("/dev").join(name), target.path())?;
+            }
+            Err(errno) => return Err(context(format_args!("mknod /dev/{name}"))(errno)),
+        }
+    }
+    for (target, name) in [
+        ("/proc/self/fd", "fd"),
+        ("/proc/self/fd/0", "stdin"),
+        ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"),
+        ("/proc/kcore", "core"),
+        ("pts/ptmx", "ptmx"),
+    ] {
+        symlinkat(target, CWD, dev.path().join(name)).map_err(context(format_args!("symlink /dev/{name}")))?;
+    }
+    Ok(())
+}
+
+/// `/sys/fs/cgroup`: the container's own cgroups, and nothing of those around it.
+fn cgroups(inside: &Inside, shown: &[(String, std::path::PathBuf)], security: &SecurityContext) -> io::Result<()> {
+    let Some(top) = inside.existing("/sys/fs/cgroup")? else {
+        return Ok(());
+    };
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let several = shown.iter().any(|(target, _)| target != "/sys/fs/cgroup");
+    if several {
+        mount::filesystem("tmpfs", top.path(), "tmpfs", HARDENED, "mode=755")?;
+    }
+    for (target, source) in shown {
+        mount::bind(source, inside.directory(target)?.path())?;
+        if !security.privileged {
+            readonly(inside, target)?;
+        }
+    }
+    if several && !security.privileged {
+        readonly(inside, "/sys/fs/cgroup")?;
+    }
+    Ok(())
+}
+
+fn readonly(inside: &Inside, path: &str) -> io::Result<()> {
+    match inside.existing(path)? {
+        Some(place) => mount::make_readonly(place.path()).map_err(context(path)),
+        None => Ok(()),
+    }
+}
+
+fn restrict(inside: &Inside, security: &SecurityContext) -> io::Result<()> {
+    if security.privileged {
+        return Ok(());
+    }
+    let list = |own: &Option<Vec<String>>, defaults: &[&str]| match own {
+        Some(own) => own.clone(),
+        None => defaults.iter().map(|&path| path.to_owned()).collect(),
+    };
+    for path in list(&security.masked_paths, &MASKED_PATHS) {
+        let Some(place) = inside.existing(&path)? else { continue };
+        if is_directory(place.path())? {
+            mount::filesystem("tmpfs", place.path(), "tmpfs", MountFlags::RDONLY, "")?;
+        } else {
+            mount::bind(Path::new("/dev/null"), place.path())?;
+        }
+    }
+    for path in list(&security.readonly_paths, &READONLY_PATHS) {
+        let Some(place) = inside.existing(&path)? else { continue };
+        mount::bind(place.path(), place.path())?;
+        readonly(inside, &path)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! The two stages on the way from podsim's program to a process of a Pod.
+//!
+//! A process cannot change its own pid namespace, only that of its children (`pid_namespaces(7)`). So the first stage joins and the
+//! second one, its child, is what is meant. It is made with CLONE_PARENT: its parent is the node process, which waits for it.
+
+use crate::channel::Channel;
+use crate::child::orders::{Answer, Failure, Orders, ProcessOrders};
+use crate::child::{NativeProgram, root, terminal};
+use crate::credentials::{Parent, Rights, die_with};
+use crate::guest;
+use crate::host_task::program::{self, Program};
+use crate::mount::context;
+use crate::seccomp;
+use podsim_cri::backend::user::{self, Accounts, User};
+use podsim_sys::Errno;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::Mode;
+use rustix::process::{Signal, set_parent_process_death_signal, setsid, umask};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Joins namespaces, makes the second stage, tells its pid, and ends.
+pub(super) fn first(channel: Channel, native: NativeProgram) -> ! {
+    let code = match prepare(&channel) {
+        // Nobody gives orders any more.
+        Ok(None) => 0,
+        Ok(Some((orders, Fork::Parent(pid)))) => {
+            drop(orders);
+            i32::from(channel.send(&Answer::Pid(pid), &[]).is_err())
+        }
+        Ok(Some((orders, Fork::Child))) => second(channel, orders, native),
+        Err(error) => {
+            // The node process is gone if it does not take the answer.
+            let _ = channel.send(&Answer::Failed(error.into()), &[]);
+            1
+        }
+    };
+    std::process::exit(code)
+}
+
+fn prepare(channel: &Channel) -> io::Result<Option<(Orders, Fork)>> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let Some((orders, descriptors)) = channel.receive::<Orders>()? else {
+        return Ok(None);
+    };
+    if let Some(cgroup) = &orders.cgroup {
+        cgroup.join_self().map_err(io::Error::other)?;
+    }
+    join(&orders, &descriptors)?;
+    drop(descriptors);
+    let fork = clone_with_parent(orders.new_namespaces)?;
+    Ok(Some((orders, fork)))
+}
+
+fn join(orders: &Orders, descriptors: &[OwnedFd]) -> io::Result<()> {
+    for join in &orders.join {
+        let missing = || io::Error::other("a namespace that did not come with the orders");
+        let descriptor = descriptors.get(join.descriptor).ok_or_else(missing)?;
+        let kinds = ThreadNameSpaceType::from_bits_retain(join.kinds);
+        move_into_thread_name_spaces(descriptor.as_fd(), kinds).map_err(context(format_args!("setns {:#x}", join.kinds)))?;
+    }
+    Ok(())
+}
+
+/// On which side of the fork this is.
+enum Fork {
+    Parent(i32),
+    Child,
+}
+
+/// A child in new namespaces whose parent is this process's own.
+#[expect(unsafe_code, reason = "clone3 has no safe wrapper")]
+fn clone_with_parent(new_namespaces: u32) -> io::Result<Fork> {
+    // SAFETY: zeros are a valid `struct clone_args`.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = u64::from(new_namespaces) | libc::CLONE_PARENT as u64;
+    // With CLONE_PARENT the exit signal is the caller's own: SIGCHLD.
+    // SAFETY: this is a fork: the child has a copy of the memory and no stack of its own is asked for. There is one thread, so no lock is
+    // held by one that the copy does not have.
+    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
+    match result {
+        0 => Ok(Fork::Child),
+        -1 => Err(context(format_args!("clone3 {new_namespaces:#x}"))(
+            io::Error::last_os_error(),
+        )),
+        pid => Ok(Fork::Parent(
+            i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidData)?,
+        )),
+    }
+}
+
+/// In the namespaces: everything up to the program's first instruction.
+fn second(channel: Channel, orders: Orders, native: NativeProgram) -> ! {
+    match become_program(&channel, &orders) {
+        Ok((program, environ)) => {
+            // Its end tells the node process that everything went well; exec would do that too.
+            drop(channel);
+            let failure = match program {
+                Program::Node { name, argv } => std::process::exit(native(&name, argv, environ)),
+                program => guest::start(program, environ),
+            };
+            eprintln!("podsim: {}", failure.message().to_lowercase());
+            std::process::exit(126)
+        }
+        Err(failure) => {
+            let _ = channel.send(&Answer::Failed(failure), &[]);
+            std::process::exit(1)
+        }
+    }
+}
+
+fn become_program(channel: &Channel, orders: &Orders) -> Result<(Program, Vec<String>), Failure> {
+    // It is not kept over the clone.
+    die_with(Some(Parent::Socket(channel.as_fd()))).map_err(failed)?;
+    // A leader of a process group cannot begin a session, and this is none.
+    setsid().map_err(io::Error::from)?;
+    umask(Mode::empty());
+    let process = &orders.process;
+    match &orders.root {
+        Some(root) => root::enter(root, &process.security)?,
+        // The root of the mount namespace that was joined.
+        None => rustix::process::chdir("/").map_err(io::Error::from)?,
+    }
+    if let Some(hostname) = &orders.hostname {
+        rustix::system::sethostname(hostname.as_bytes()).map_err(context("sethostname"))?;
+    }
+    if let Some(orders) = &orders.terminal {
+        terminal::open_in_container(channel, orders)?;
+    }
+    umask(Mode::from_raw_mode(0o022));
+    let user = find_user(process)?;
+    let mut environ = process.environ.clone();
+    if !environ.iter().any(|entry| entry.starts_with("HOME=")) {
+        environ.push(format!("HOME={}", user.home));
+    }
+    working_directory(&process.working_dir)?;
+    let rights = Rights {
+        oom_score_adj: Some(process.oom_score_adj),
+        ..Rights::from(&user.credentials)
+    };
+    rights.apply(Some(Parent::Socket(channel.as_fd()))).map_err(failed)?;
+    let program = find_program(process, &environ)?;
+    if !process.security.privileged {
+        seccomp::install(user.credentials.bounding).map_err(failed)?;
+    }
+    Ok((program, environ))
+}
+
+/// A step that failed, before the program was looked for.
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure {
+        message: error.to_string(),
+        exit_code: 128,
+    }
+}
+
+fn find_user(process: &ProcessOrders) -> Result<User, Failure> {
+    let read = |path: &str| {
+        let content = fs::read(path).unwrap_or_default();
+        String::from_utf8_lossy(&content).into_owned()
+    };
+    let accounts = Accounts {
+        passwd: read("/etc/passwd"),
+        group: read("/etc/group"),
+    };
+    user::resolve(&process.image_user, &process.security, &accounts).map_err(|message| Failure {
+        message,
+        exit_code: 128,
+    })
+}
+
+/// A working directory that is not there is made, as runc does.
+fn working_directory(path: &str) -> io::Result<()> {
+    let path = if path.is_empty() { "/" } else { path };
+    fs::create_dir_all(path).map_err(context(format_args!("mkdir {path}")))?;
+    rustix::process::chdir(Path::new(path)).map_err(context(format_args!("chdir {path}")))
+}
+
+fn find_program(process: &ProcessOrders, environ: &[String]) -> Result<Program, Failure> {
+    let name = process.argv.first().ok_or_else(|| Failure {
+        message: "no command specified".to_owned(),
+        exit_code: 128,
+    })?;
+    let search = environ.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
+    program::open_in(name, search, process.argv.clone()).map_err(|errno| {
+        let (what, exit_code) = match errno {
+            Errno::ENOENT if !name.contains('/') => ("executable file not found in $PATH".to_owned(), 127),
+            Errno::ENOENT => (format!("stat {name}: no such file or directory"), 127),
+            Errno::EACCES => ("permission denied".to_owned(), 126),
+            Errno::EISDIR => ("is a directory".to_owned(), 126),
+            errno => (errno.message().to_lowercase(), 126),
+        };
+        Failure {
+            message: format!("unable to start container process: exec: {name:?}: {what}"),
+            exit_code,
+        }
+    })
+}

@@ -1,0 +1,148 @@
+//! Mounts: thin functions over `mount(2)` and the newer calls (`open_tree(2)`, `mount_setattr(2)`), with the errors that name the place.
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
+    mount_remount, open_tree, unmount,
+};
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure, with what was being done.
+pub(crate) fn context<E: Into<io::Error>>(what: impl std::fmt::Display) -> impl FnOnce(E) -> io::Error {
+    move |error| {
+        let error: io::Error = error.into();
+        io::Error::new(error.kind(), format!("{what}: {}", plain(&error)))
+    }
+}
+
+/// An error without Rust's `(os error 2)`, in the words of the C library but in lower case, as Go programs print them.
+pub(crate) fn plain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => u16::try_from(number)
+            .map_or_else(|_| error.to_string(), |n| podsim_sys::Errno(n).message().to_lowercase()),
+        None => error.to_string(),
+    }
+}
+
+/// podsim's own program, to be executed through this descriptor: on a mount of its own that is read-only, so that nobody in a container
+/// can write to the program through `/proc/PID/exe` (the way of CVE-2019-5736). On kernels without `open_tree(2)`, before 5.2, and where
+/// mounting is not allowed, the program as it is.
+pub(crate) fn own_program() -> io::Result<OwnedFd> {
+    let detached = open_tree(
+        CWD,
+        "/proc/self/exe",
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    );
+    match detached.map_err(io::Error::from).and_then(|fd| {
+        set_readonly(&fd)?;
+        Ok(fd)
+    }) {
+        Ok(fd) => Ok(fd),
+        Err(_) => Ok(open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?),
+    }
+}
+
+/// `mount_setattr(2)` with MOUNT_ATTR_RDONLY on the mount that a descriptor is of.
+#[expect(unsafe_code, reason = "mount_setattr has no safe wrapper")]
+fn set_readonly(tree: &OwnedFd) -> io::Result<()> {
+    #[repr(C)]
+    struct MountAttr {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        userns: u64,
+    }
+    let attributes = MountAttr {
+        set: libc::MOUNT_ATTR_RDONLY,
+        clear: 0,
+        propagation: 0,
+        userns: 0,
+    };
+    use rustix::fd::AsRawFd;
+    // SAFETY: the path is a string with its NUL, the structure is the kernel's `struct mount_attr` and its size is given; both outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<MountAttr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Mounts a new filesystem.
+pub(crate) fn filesystem(source: &str, target: &Path, kind: &str, flags: MountFlags, data: &str) -> io::Result<()> {
+    let data = CString::new(data)?;
+    mount(source, target, kind, flags, Some(data.as_c_str()))
+        .map_err(context(format_args!("mount {kind} on {}", target.display())))
+}
+
+/// Mounts layers, the uppermost first, under one that is written to. In a user namespace overlayfs' marks are `user.` attributes.
+pub(crate) fn overlay(
+    target: &Path,
+    lower: &[PathBuf],
+    upper: &Path,
+    work: &Path,
+    user_attributes: bool,
+) -> io::Result<()> {
+    let lower: Vec<_> = lower.iter().map(|path| path.to_string_lossy()).collect();
+    let mut data = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.join(":"),
+        upper.display(),
+        work.display()
+    );
+    if user_attributes {
+        data.push_str(",userxattr");
+    }
+    filesystem("overlay", target, "overlay", MountFlags::RELATIME, &data)
+}
+
+/// Shows a file or directory, with what is mounted below it, at another place.
+pub(crate) fn bind(source: &Path, target: &Path) -> io::Result<()> {
+    mount_bind_recursive(source, target).map_err(context(format_args!(
+        "mount {} on {}",
+        source.display(),
+        target.display()
+    )))
+}
+
+/// Makes a mount read-only. Flags that a user namespace may not take away (`mount_namespaces(7)`, locked flags) are kept.
+pub(crate) fn make_readonly(target: &Path) -> io::Result<()> {
+    let statfs = rustix::fs::statvfs(target).map_err(io::Error::from);
+    let kept = match statfs {
+        Ok(statfs) => [
+            (rustix::fs::StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+            (rustix::fs::StatVfsMountFlags::NODEV, MountFlags::NODEV),
+            (rustix::fs::StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        ]
+        .into_iter()
+        .filter(|(flag, _)| statfs.f_flag.contains(*flag))
+        .fold(MountFlags::empty(), |all, (_, flag)| all | flag),
+        Err(_) => MountFlags::empty(),
+    };
+    mount_remount(target, MountFlags::BIND | MountFlags::RDONLY | kept, "")
+        .map_err(context(format_args!("remount {} read-only", target.display())))
+}
+
+/// Changes how mounts below a directory propagate.
+pub(crate) fn propagation(target: &Path, flags: MountPropagationFlags) -> io::Result<()> {
+    mount_change(target, flags).map_err(context(format_args!("change the propagation of {}", target.display())))
+}
+
+/// Takes a mount away, also one that is in use.
+pub(crate) fn detach(target: &Path) -> io::Result<()> {
+    unmount(target, UnmountFlags::DETACH).map_err(context(format_args!("unmount {}", target.display())))
+}
+
+/// Makes a directory and those above it.
+pub(crate) fn directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path).map_err(context(format_args!("mkdir {}", path.display())))
+}

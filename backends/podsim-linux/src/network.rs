@@ -1,1 +1,0 @@
-//! The network of Pods: a bridge, a veth pair each, addresses.

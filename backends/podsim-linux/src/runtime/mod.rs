@@ -1,0 +1,18 @@
+//! [`LinuxRuntime`]: CRI over real namespaces.
+//!
+//! * `service`: who knows whom; `sandbox`, `container`, `volume`: what there is.
+//! * `node`: what all of them share: images, network, cgroups, and the node's own shell.
+//! * `process`: a process from its orders to its end; `stdio`: its streams.
+
+mod config;
+mod container;
+mod images;
+mod node;
+mod process;
+mod sandbox;
+mod service;
+mod stdio;
+mod volume;
+
+pub use config::{LinuxConfig, NetworkConfig};
+pub use service::LinuxRuntime;

@@ -1,0 +1,69 @@
+//! Volumes: a directory each, which containers mount whole or in part. One that is in memory, or has a limit, is a tmpfs.
+
+use crate::inside::Inside;
+use crate::mount;
+use crate::runtime::process::failed;
+use bytes::Bytes;
+use podsim_cri::{Error, Result, VolumeConfig};
+use rustix::mount::MountFlags;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A volume.
+pub(crate) struct Volume {
+    path: PathBuf,
+    mounted: bool,
+}
+
+impl Volume {
+    /// Makes a volume in a directory that is not there yet.
+    pub(crate) fn new(path: PathBuf, config: &VolumeConfig) -> Result<Self> {
+        let make = || -> io::Result<Self> {
+            mount::directory(&path)?;
+            let volume = Self {
+                mounted: config.memory || config.size_limit.is_some(),
+                path,
+            };
+            if volume.mounted {
+                let size = config.size_limit.map_or_else(|| "50%".to_owned(), |size| size.to_string());
+                mount::filesystem("tmpfs", &volume.path, "tmpfs", MountFlags::empty(), &format!("size={size}"))?;
+            }
+            fs::set_permissions(&volume.path, fs::Permissions::from_mode(config.mode & 0o7777))?;
+            let inside = Inside::new(&volume.path)?;
+            for file in &config.files {
+                if file.path.split('/').any(|part| part == "..") {
+                    return Err(io::Error::other(format!("{:?} must not contain `..`", file.path)));
+                }
+                inside.write(&file.path, &file.content, file.mode)?;
+            }
+            Ok(volume)
+        };
+        make().map_err(failed(format_args!("volume {}", config.name)))
+    }
+
+    /// Where it is on the node.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The last bytes of a file.
+    pub(crate) fn read(&self, path: &str, limit: usize) -> Result<Option<Bytes>> {
+        let read = || Inside::new(&self.path)?.read_end(path, limit);
+        read()
+            .map(|content| content.map(Bytes::from))
+            .map_err(|error| Error::Internal(format!("volume {}: {}", self.path.display(), mount::plain(&error))))
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        if self.mounted {
+            // Containers that still show it keep it.
+            let _ = mount::detach(&self.path);
+        }
+        // What cannot be removed is removed with the node.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}

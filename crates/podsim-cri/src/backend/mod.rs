@@ -1,0 +1,23 @@
+//! What every backend needs, whatever its containers are made of. The traits do not need it.
+//!
+//! * [`ContainerRecord`]: what is known of a container, from its making to its end; [`Life`], [`Exit`].
+//! * [`Log`]: its output line by line; [`BroadcastReader`]: its output for those who attach.
+//! * [`user`]: who its processes run as; [`command_line`], [`environment`]: what they are started with.
+//! * [`Cidr`], [`Ipam`]: addresses for Pods; [`InterfaceConfig`]: an interface of the node.
+
+mod broadcast;
+mod cidr;
+mod container;
+mod interface;
+mod ipam;
+mod log;
+mod process;
+pub mod user;
+
+pub use broadcast::BroadcastReader;
+pub use cidr::Cidr;
+pub use container::{ContainerRecord, Exit, Life, RunningProcess, now};
+pub use interface::InterfaceConfig;
+pub use ipam::Ipam;
+pub use log::Log;
+pub use process::{command_line, environment, start_failed};
