@@ -61,6 +61,7 @@ fn enter(runtime_has_begun: bool) {
     title::set_comm(&handover.comm);
     let guest = Guest {
         file,
+        path: handover.path,
         argv: arguments(),
         environ: environment(),
         sigpipe_ignored: runtime_has_begun.then_some(handover.sigpipe_ignored),
@@ -72,7 +73,7 @@ fn enter(runtime_has_begun: bool) {
 /// does not run it. SIGPIPE gets its default: Rust's runtime has ignored it. A program of the node's shell is the caller's to run.
 pub(crate) fn start(program: Program, environ: Vec<String>) -> Errno {
     match program {
-        Program::Wasm { file, argv, comm } => {
+        Program::Wasm { file, argv, comm, path } => {
             title::set_comm(&comm);
             if !std::env::args_os().eq(argv.iter().map(std::ffi::OsString::from)) {
                 // An interpreter's arguments are not those that the process was made with.
@@ -81,6 +82,7 @@ pub(crate) fn start(program: Program, environ: Vec<String>) -> Errno {
             title::set_environment(&environ);
             let guest = Guest {
                 file,
+                path,
                 argv,
                 environ,
                 sigpipe_ignored: Some(false),
@@ -118,6 +120,8 @@ fn environment() -> Vec<String> {
 /// A wasm program and what it is started with.
 struct Guest {
     file: OwnedFd,
+    /// Where it was found.
+    path: String,
     argv: Vec<String>,
     environ: Vec<String>,
     /// What the guest is to find, where Rust's runtime has changed it.
@@ -130,7 +134,7 @@ impl Guest {
         let task = HostTask::new(Identity {
             argv: self.argv,
             environ: self.environ,
-            exe: path_of(self.file.as_fd()),
+            exe: path_of(self.file.as_fd()).unwrap_or(self.path),
         });
         let image = lowest_free(&self.file);
         let (program, code) = load(self.file);
@@ -178,10 +182,10 @@ fn fail(why: &str) -> ! {
     std::process::exit(126)
 }
 
-/// The path of an open file, as `/proc/self/exe` would show it.
-fn path_of(file: BorrowedFd<'_>) -> String {
+/// The path of an open file, as `/proc/self/exe` would show it; `None` where there is no `/proc`.
+fn path_of(file: BorrowedFd<'_>) -> Option<String> {
     let link = rustix::fs::readlink(format!("/proc/self/fd/{}", file.as_raw_fd()), Vec::new());
-    link.map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+    Some(link.ok()?.to_string_lossy().into_owned())
 }
 
 /// The program's bytes; for a built-in one podsim's own, with its precompiled code.
