@@ -40,7 +40,9 @@ impl User {
         command.args(args).current_dir(self.home()).stdin(Stdio::null());
         command
             .env("XDG_RUNTIME_DIR", self.home())
+            .env("PODSIM_DATA", self.home().join("data"))
             .env_remove("PODSIM_NODE")
+            .env_remove("PODSIM_REGISTRIES")
             .env("NO_COLOR", "1");
         command
     }

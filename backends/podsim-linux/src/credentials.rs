@@ -3,6 +3,7 @@
 //!
 //! The calls are those of the kernel, which are per thread: the caller must be the only thread of its process.
 
+use crate::seccomp::Filter;
 use podsim_sys::{CapSet, Credentials, Resource, Rlimit};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
@@ -132,6 +133,26 @@ impl Rights {
         // The kernel resets both when the user or the capabilities change (prctl(2)).
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(step("be dumpable"))?;
         die_with(parent)
+    }
+
+    /// Installs a filter and takes these rights, in the order that works: without `no_new_privs` only a process that still has
+    /// CAP_SYS_ADMIN may install one, and with it the filter comes last, so that it need not let the steps above through.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rights::apply`].
+    pub fn confine(&self, filter: Option<&Filter>, parent: Option<Parent<'_>>) -> Result<(), Error> {
+        let install = || {
+            filter
+                .map_or(Ok(()), Filter::install)
+                .map_err(step("install the seccomp filter"))
+        };
+        if self.no_new_privs {
+            self.apply(parent)?;
+            return install();
+        }
+        install()?;
+        self.apply(parent)
     }
 
     fn adjust_oom_score(&self) -> Result<(), Error> {

@@ -212,7 +212,9 @@ fn is_content(file: &std::fs::File, bytes: &[u8]) -> bool {
     let mut buffer = [0; 64 << 10];
     let mut offset = 0;
     for piece in bytes.chunks(buffer.len()) {
-        let Some(room) = buffer.get_mut(..piece.len()) else { return false };
+        let Some(room) = buffer.get_mut(..piece.len()) else {
+            return false;
+        };
         if file.read_exact_at(room, offset).is_err() || room != piece {
             return false;
         }

@@ -39,9 +39,14 @@ impl Places {
                 rootless,
             });
         }
-        let homeless = || Error::Internal("neither XDG_DATA_HOME nor HOME is set: where is podsim to keep its images?".to_owned());
+        let homeless =
+            || Error::Internal("neither XDG_DATA_HOME nor HOME is set: where is podsim to keep its images?".to_owned());
         let below_home = || variable("HOME").map(|home| home.join(".local/share"));
-        let data = match data.or_else(|| variable("XDG_DATA_HOME").or_else(below_home).map(|dir| dir.join("podsim"))) {
+        let data = match data.or_else(|| {
+            variable("XDG_DATA_HOME")
+                .or_else(below_home)
+                .map(|dir| dir.join("podsim"))
+        }) {
             Some(data) => data,
             None => return Err(homeless()),
         };
@@ -61,7 +66,8 @@ pub fn preflight() -> std::result::Result<Vec<String>, Missing> {
     if !is_static() {
         return Err(Missing {
             what: "a podsim that is linked statically".to_owned(),
-            remedy: "install the static C library (package libc6-dev or glibc-static) and build podsim again".to_owned(),
+            remedy: "install the static C library (package libc6-dev or glibc-static) and build podsim again"
+                .to_owned(),
         });
     }
     userns::preflight(rustix::process::geteuid().as_raw())

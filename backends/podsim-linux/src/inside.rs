@@ -43,7 +43,13 @@ impl Inside {
 
     fn resolve(&self, path: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        openat2(&self.root, path, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+        openat2(
+            &self.root,
+            path,
+            flags | OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+            resolve,
+        )
     }
 
     /// What is at a path; `None` if nothing is.
@@ -57,7 +63,9 @@ impl Inside {
 
     /// A directory, which is made, with those above it, if it is not there.
     pub(crate) fn directory(&self, path: &str) -> io::Result<Place> {
-        self.make_directory(path).map(Place::new).map_err(context(format_args!("mkdir {path}")))
+        self.make_directory(path)
+            .map(Place::new)
+            .map_err(context(format_args!("mkdir {path}")))
     }
 
     fn make_directory(&self, path: &str) -> rustix::io::Result<OwnedFd> {
@@ -111,7 +119,8 @@ impl Inside {
         }
         let mut content = Vec::new();
         let mut file = file.take(limit as u64);
-        file.get_mut().seek(SeekFrom::Start(metadata.len().saturating_sub(limit as u64)))?;
+        file.get_mut()
+            .seek(SeekFrom::Start(metadata.len().saturating_sub(limit as u64)))?;
         file.read_to_end(&mut content)?;
         Ok(Some(content))
     }
@@ -150,7 +159,10 @@ mod tests {
         symlink("/../../..", root.join("up")).expect("a link");
         symlink("nowhere", root.join("dangling")).expect("a link");
         let inside = Inside::new(&root).expect("a root");
-        assert!(inside.file("/etc/hosts").is_err(), "the target of the link is not there in the root");
+        assert!(
+            inside.file("/etc/hosts").is_err(),
+            "the target of the link is not there in the root"
+        );
         assert!(!outside.path().join("hosts").exists());
         inside.file("/up/hosts").expect("the root's own");
         assert!(root.join("hosts").exists());

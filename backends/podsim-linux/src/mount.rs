@@ -1,7 +1,7 @@
 //! Mounts: thin functions over `mount(2)` and the newer calls (`open_tree(2)`, `mount_setattr(2)`), with the errors that name the place.
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, open};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
     mount_remount, open_tree, unmount,
@@ -22,8 +22,9 @@ pub(crate) fn context<E: Into<io::Error>>(what: impl std::fmt::Display) -> impl 
 /// An error without Rust's `(os error 2)`, in the words of the C library but in lower case, as Go programs print them.
 pub(crate) fn plain(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(number) => u16::try_from(number)
-            .map_or_else(|_| error.to_string(), |n| podsim_sys::Errno(n).message().to_lowercase()),
+        Some(number) => {
+            u16::try_from(number).map_or_else(|_| error.to_string(), |n| podsim_sys::Errno(n).message().to_lowercase())
+        }
         None => error.to_string(),
     }
 }
@@ -74,7 +75,11 @@ fn set_readonly(tree: &OwnedFd) -> io::Result<()> {
             size_of::<MountAttr>(),
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Mounts a new filesystem.
@@ -114,22 +119,19 @@ pub(crate) fn bind(source: &Path, target: &Path) -> io::Result<()> {
     )))
 }
 
-/// Makes a mount read-only. Flags that a user namespace may not take away (`mount_namespaces(7)`, locked flags) are kept.
-pub(crate) fn make_readonly(target: &Path) -> io::Result<()> {
-    let statfs = rustix::fs::statvfs(target).map_err(io::Error::from);
-    let kept = match statfs {
-        Ok(statfs) => [
-            (rustix::fs::StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
-            (rustix::fs::StatVfsMountFlags::NODEV, MountFlags::NODEV),
-            (rustix::fs::StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        ]
-        .into_iter()
-        .filter(|(flag, _)| statfs.f_flag.contains(*flag))
-        .fold(MountFlags::empty(), |all, (_, flag)| all | flag),
-        Err(_) => MountFlags::empty(),
-    };
-    mount_remount(target, MountFlags::BIND | MountFlags::RDONLY | kept, "")
-        .map_err(context(format_args!("remount {} read-only", target.display())))
+/// Adds flags to a mount, RDONLY for example. Those that it has are kept: a user namespace may not take them away
+/// (`mount_namespaces(7)`, locked flags).
+pub(crate) fn add_flags(target: &Path, flags: MountFlags) -> io::Result<()> {
+    let statvfs = rustix::fs::statvfs(target).map_err(context(target.display()))?;
+    let kept = [
+        (StatVfsMountFlags::RDONLY, MountFlags::RDONLY),
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+    ];
+    let kept = kept.into_iter().filter(|(flag, _)| statvfs.f_flag.contains(*flag));
+    let all = kept.fold(MountFlags::BIND | flags, |all, (_, flag)| all | flag);
+    mount_remount(target, all, "").map_err(context(format_args!("remount {}", target.display())))
 }
 
 /// Changes how mounts below a directory propagate.

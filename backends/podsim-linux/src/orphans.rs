@@ -46,17 +46,22 @@ pub(crate) fn kill_in_mount_namespace(inode: u64) {
     }
 }
 
-/// Whether every process below this one sleeps, or has ended.
-pub(crate) fn all_children_sleep() -> bool {
+/// Whether a process and every one below it sleeps, or has ended. Of this process itself only those below count.
+pub(crate) fn sleeps(pid: i32) -> bool {
+    let own = std::process::id().cast_signed();
     let processes: Vec<(i32, i32, char)> = pids().filter_map(state).collect();
-    let mut below = vec![i32::try_from(std::process::id()).unwrap_or(0)];
-    while let Some(parent) = below.pop() {
-        for (pid, _, state) in processes.iter().filter(|(_, above, _)| *above == parent) {
-            if !matches!(state, 'S' | 'T' | 'Z' | 'X') {
-                return false;
-            }
-            below.push(*pid);
+    let mut left = vec![pid];
+    while let Some(next) = left.pop() {
+        let busy = |(pid, _, state): &(i32, i32, char)| *pid == next && !matches!(state, 'S' | 'T' | 'Z' | 'X');
+        if next != own && processes.iter().any(busy) {
+            return false;
         }
+        left.extend(
+            processes
+                .iter()
+                .filter(|(_, above, _)| *above == next)
+                .map(|(pid, ..)| *pid),
+        );
     }
     true
 }

@@ -110,7 +110,10 @@ fn dead(run: &Path) -> io::Result<Vec<(Leftover, File)>> {
         let Ok(Some(lock)) = lock(&directory) else { continue };
         let ours = |owner: &Owner| matches!(owner, Owner::Pod { node: of, .. } if *of == node);
         let leftover = Leftover {
-            processes: processes(&directory).into_iter().map(|(pid, name, _)| (pid, name)).collect(),
+            processes: processes(&directory)
+                .into_iter()
+                .map(|(pid, name, _)| (pid, name))
+                .collect(),
             links: links
                 .extract_if(.., |link| ours(&link.owner))
                 .map(|link| link.name)
@@ -164,12 +167,18 @@ fn remove(run: &Path, leftover: &Leftover) {
 /// other: the directory is a dead node's own.
 fn processes(directory: &Path) -> Vec<(i32, String, OwnedFd)> {
     // As the kernel shows it: below the root of the filesystem that it is on, which may be mounted anywhere. So only its end counts.
-    let marked: PathBuf = directory.components().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+    let marked: PathBuf = directory
+        .components()
+        .rev()
+        .take(2)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect();
     let mark = format!("/{}/", marked.display());
     let own = i32::try_from(std::process::id()).unwrap_or(0);
-    let marked = |pid: i32| {
-        fs::read_to_string(format!("/proc/{pid}/mountinfo")).is_ok_and(|mounts| mounts.contains(&mark))
-    };
+    let marked =
+        |pid: i32| fs::read_to_string(format!("/proc/{pid}/mountinfo")).is_ok_and(|mounts| mounts.contains(&mark));
     orphans::pids()
         .filter(|pid| *pid != own && marked(*pid))
         .filter_map(|pid| {

@@ -1,6 +1,7 @@
 //! What a virtual node is made from.
 
 use podsim_cri::backend::{Cidr, InterfaceConfig};
+use podsim_image::ImageStore;
 use podsim_kernel::Task;
 use podsim_sys::Clock;
 use std::future::Future;
@@ -39,11 +40,13 @@ pub struct VirtualConfig {
     pub resolv_conf: String,
     /// Programs that are built into the node.
     pub native: NativeProgram,
+    /// The images.
+    pub images: ImageStore,
 }
 
 impl VirtualConfig {
-    /// A node with the usual settings: Pods in 10.244.0.0/24, 1 GiB of memory, two CPUs, no interfaces but the Pods' bridge, and no
-    /// programs of its own.
+    /// A node with the usual settings: Pods in 10.244.0.0/24, 1 GiB of memory, two CPUs, no interfaces but the Pods' bridge, no
+    /// programs of its own, and the built-in images.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -62,6 +65,7 @@ impl VirtualConfig {
             hosts: String::new(),
             resolv_conf: String::new(),
             native: Arc::new(|_, _| Box::pin(async {})),
+            images: ImageStore::with_builtin_images(),
         }
     }
 }

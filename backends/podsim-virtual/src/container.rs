@@ -72,7 +72,7 @@ pub(crate) struct Prepared {
 
 impl Container {
     pub(crate) fn new(node: &Node, sandbox: &Arc<Sandbox>, config: ContainerConfig) -> Result<Arc<Self>> {
-        let image = rootfs::find_image(&node.images, &config.image)?;
+        let image = rootfs::find_image(&node.config.images, &config.image)?;
         let id = ContainerId(node.new_id());
         let cgroup = sandbox.cgroup.child(&id.0);
         cgroup.set_memory_max(config.resources.memory_limit);

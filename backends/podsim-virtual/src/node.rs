@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::backend::{self, Cidr, InterfaceConfig, Ipam};
 use podsim_cri::{Error, ExecSession, Result};
-use podsim_image::ImageStore;
 use podsim_kernel::fs::overlay::Overlay;
 use podsim_kernel::fs::system_mounts::{SystemMounts, shm};
 use podsim_kernel::fs::tmpfs;
@@ -27,7 +26,6 @@ const NODE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 /// A virtual node.
 pub(crate) struct Node {
     pub(crate) kernel: Arc<Kernel>,
-    pub(crate) images: ImageStore,
     pub(crate) layers: LayerCache,
     pub(crate) config: VirtualConfig,
     pub(crate) ipam: Mutex<Ipam>,
@@ -54,7 +52,6 @@ impl Node {
             cpus: config.cpus,
         });
         let node = Arc::new(Self {
-            images: ImageStore::with_builtin_images(),
             layers: LayerCache::default(),
             ipam: Mutex::new(Ipam::new(config.pod_cidr)),
             ptys: PtyRegistry::new(Arc::downgrade(&kernel)),
@@ -92,6 +89,7 @@ impl Node {
 
     fn mount_filesystems(&self) -> Result<()> {
         let image = self
+            .config
             .images
             .node_image()
             .ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;

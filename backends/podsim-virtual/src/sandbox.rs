@@ -75,7 +75,7 @@ impl Sandbox {
     fn make(node: &Arc<Node>, id: SandboxId, config: PodSandboxConfig, address: Option<Ipv4Addr>) -> Result<Arc<Self>> {
         let kernel = &node.kernel;
         let initial = kernel.initial_namespaces();
-        let image = rootfs::find_image(&node.images, &node.config.sandbox_image)?;
+        let image = rootfs::find_image(&node.config.images, &node.config.sandbox_image)?;
         let cgroup = kernel
             .root_cgroup()
             .child(&format!("kubepods/pod{}", config.metadata.uid));

@@ -4,6 +4,7 @@ use crate::{VirtualConfig, VirtualRuntime};
 use futures_util::StreamExt;
 use podsim_cri::backend::Cidr;
 use podsim_cri::*;
+use podsim_image::ImageStore;
 use podsim_sys::ManualClock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,4 +145,104 @@ async fn a_full_range_of_addresses_is_an_error_and_the_node_goes_on() {
     assert_eq!(full.to_string(), "no free address in 10.9.0.0/30");
     runtime.remove_pod_sandbox(&first).await.expect("removed");
     runtime.run_pod_sandbox(pod("third")).await.expect("a sandbox");
+}
+
+/// A directory has a `/` at its end.
+fn tar(files: &[(&str, u64, u32, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, uid, mode, content) in files {
+        let mut header = tar::Header::new_gnu();
+        if name.ends_with('/') {
+            header.set_entry_type(tar::EntryType::Directory);
+        }
+        header.set_size(content.len() as u64);
+        header.set_mode(*mode);
+        header.set_uid(*uid);
+        header.set_gid(*uid);
+        builder.append_data(&mut header, name, *content).expect("a member");
+    }
+    builder.into_inner().expect("an archive")
+}
+
+/// The layers over busybox's, as `docker save` packs an image.
+fn saved(name: &str, layers: &[Vec<u8>]) -> Vec<u8> {
+    let busybox = ImageStore::with_builtin_images().find("busybox").expect("busybox");
+    let layers: Vec<&[u8]> = busybox
+        .layers
+        .iter()
+        .map(|layer| &layer.data[..])
+        .chain(layers.iter().map(Vec::as_slice))
+        .collect();
+    let diff_ids: Vec<String> = layers.iter().map(|layer| podsim_image::image::sha256(layer)).collect();
+    let paths: Vec<String> = (0..layers.len()).map(|n| format!("{n}/layer.tar")).collect();
+    let config = serde_json::json!({
+        "os": "wasip1",
+        "architecture": "wasm",
+        "config": { "Env": ["PATH=/bin"], "Entrypoint": null },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+    })
+    .to_string();
+    let manifest = serde_json::json!([{ "Config": "c.json", "RepoTags": [name], "Layers": paths }]).to_string();
+    let mut files: Vec<(&str, u64, u32, &[u8])> = vec![
+        ("c.json", 0, 0o644, config.as_bytes()),
+        ("manifest.json", 0, 0o644, manifest.as_bytes()),
+    ];
+    files.extend(
+        paths
+            .iter()
+            .zip(layers)
+            .map(|(path, layer)| (path.as_str(), 0, 0o644, layer)),
+    );
+    tar(&files)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_of_the_users_has_its_layers_over_each_other() {
+    let data = tempfile::tempdir().expect("a directory");
+    let images = ImageStore::open(data.path());
+    let runtime = VirtualRuntime::new(VirtualConfig {
+        images: images.clone(),
+        ..config()
+    })
+    .expect("a node");
+    let lower = tar(&[
+        ("data/", 1000, 0o750, b""),
+        ("data/gone", 0, 0o644, b"low"),
+        ("data/keep", 0, 0o644, b"low"),
+        ("opaque/gone", 0, 0o644, b"low"),
+    ]);
+    let upper = tar(&[
+        ("data/.wh.gone", 0, 0o644, b""),
+        ("data/new", 0, 0o644, b"high"),
+        ("opaque/new", 0, 0o644, b"high"),
+        ("opaque/.wh..wh..opq", 0, 0o644, b""),
+        (".wh.home", 0, 0o644, b""),
+    ]);
+    // The node runs already: it sees the image all the same.
+    let file = data.path().join("app.tar");
+    std::fs::write(&file, saved("app:1", &[lower, upper])).expect("a file");
+    let loaded = images.load(&file, None).expect("loaded");
+    assert_eq!(loaded.notes, Vec::<String>::new());
+
+    let mut events = runtime.get_container_events().await.expect("events");
+    let sandbox = runtime.run_pod_sandbox(pod("app")).await.expect("a sandbox");
+    let script = "stat -c '%a %u' /data; ls /data /opaque; ls -d /home";
+    let config = ContainerConfig {
+        image: "app:1".to_owned(),
+        ..container(&["sh", "-c", script])
+    };
+    let id = runtime.create_container(&sandbox, config).await.expect("a container");
+    runtime.start_container(&id).await.expect("a start");
+    wait_exited(&runtime, &id, &mut events).await;
+    assert_eq!(
+        log(&runtime, &id).await,
+        "750 1000\n/data:\nkeep\nnew\n\n/opaque:\nnew\nls: /home: No such file or directory\n"
+    );
+    let listed = runtime.list_images().await.expect("images");
+    let app = listed
+        .iter()
+        .find(|image| image.repo_tags == ["docker.io/library/app:1"]);
+    assert_eq!(app.map(|image| &image.id), Some(&loaded.images[0].0));
+    runtime.remove_image("app:1").await.expect("removed");
+    assert!(runtime.image_status("app:1").await.expect("a status").is_none());
 }

@@ -128,6 +128,9 @@ pub struct ImageView {
     pub repo_tags: Vec<String>,
     pub repo_digests: Vec<String>,
     pub size: u64,
+    /// When it was made, if it says so.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
     pub entrypoint: Vec<String>,
     pub cmd: Vec<String>,
     pub user: String,
@@ -220,6 +223,7 @@ impl From<Image> for ImageView {
             repo_tags: image.repo_tags,
             repo_digests: image.repo_digests,
             size: image.size,
+            created: image.created,
             entrypoint: image.config.entrypoint,
             cmd: image.config.cmd,
             user: image.config.user,

@@ -1,5 +1,6 @@
 //! Images, as the image service sees them.
 
+use jiff::Timestamp;
 use podsim_sys::Signal;
 
 /// What an image says about how to run it (the `config` of an OCI image).
@@ -32,6 +33,8 @@ pub struct Image {
     pub repo_digests: Vec<String>,
     /// Bytes.
     pub size: u64,
+    /// When it was made, if it says so.
+    pub created: Option<Timestamp>,
     /// How to run it.
     pub config: ImageConfig,
 }

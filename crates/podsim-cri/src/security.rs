@@ -26,6 +26,20 @@ pub struct SecurityContext {
     pub masked_paths: Option<Vec<String>>,
     /// Paths that are read-only; `None`: the runtime's default list.
     pub readonly_paths: Option<Vec<String>>,
+    /// Which system calls are let through.
+    pub seccomp: SeccompProfile,
+}
+
+/// `seccompProfile` of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SeccompProfile {
+    /// All: Kubernetes' default, and always so in a privileged container.
+    #[default]
+    Unconfined,
+    /// The runtime's default list.
+    RuntimeDefault,
+    /// A list of the node's: the text of the JSON file.
+    Localhost(String),
 }
 
 /// Capability names without `CAP_`, upper case; `ALL` means all.

@@ -65,6 +65,15 @@ impl Blobs {
         }
     }
 
+    /// Writes a content that is needed for a moment only. The file is gone when the result is dropped.
+    pub(crate) fn fetch(&self, mut content: impl Read, expected: &str) -> Result<NamedTempFile, StoreError> {
+        let mut writer = self.writer()?;
+        io::copy(&mut content, &mut writer).at(&self.directory)?;
+        let (file, digest, _) = writer.end();
+        check(&digest, Some(expected))?;
+        Ok(file)
+    }
+
     /// A blob that is there already.
     pub(crate) fn find(&self, digest: &str) -> Option<Blob> {
         let metadata = std::fs::metadata(self.path(digest).ok()?).ok()?;
@@ -123,7 +132,9 @@ impl Blobs {
             Some(hex) if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
                 Ok(self.directory.join(hex))
             }
-            _ => Err(StoreError::Invalid(format!("{digest:?} is not a digest that podsim knows (sha256)"))),
+            _ => Err(StoreError::Invalid(format!(
+                "{digest:?} is not a digest that podsim knows (sha256)"
+            ))),
         }
     }
 }
@@ -139,18 +150,28 @@ pub(crate) struct BlobWriter {
 impl BlobWriter {
     /// Gives it its name.
     pub(crate) fn finish(self, expected: Option<&str>) -> Result<Blob, StoreError> {
-        let (digest, size) = (hex(self.hash), self.size);
-        if let Some(expected) = expected.filter(|expected| *expected != digest) {
-            return Err(StoreError::Invalid(format!(
-                "a content has the digest {digest}, but should have {expected}"
-            )));
-        }
-        let path = self.blobs.path(&digest)?;
-        if self.blobs.find(&digest).is_none_or(|blob| blob.size != size) {
-            self.file.as_file().sync_data().at(&path)?;
-            self.file.persist(&path).map_err(|error| error.error).at(&path)?;
+        let blobs = self.blobs.clone();
+        let (file, digest, size) = self.end();
+        check(&digest, expected)?;
+        let path = blobs.path(&digest)?;
+        if blobs.find(&digest).is_none_or(|blob| blob.size != size) {
+            file.as_file().sync_data().at(&path)?;
+            file.persist(&path).map_err(|error| error.error).at(&path)?;
         }
         Ok(Blob { digest, size })
+    }
+
+    fn end(self) -> (NamedTempFile, String, u64) {
+        (self.file, hex(self.hash), self.size)
+    }
+}
+
+fn check(digest: &str, expected: Option<&str>) -> Result<(), StoreError> {
+    match expected {
+        Some(expected) if expected != digest => Err(StoreError::Invalid(format!(
+            "a content has the digest {digest}, but should have {expected}"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -173,7 +194,10 @@ pub(crate) fn map(path: &Path) -> Result<Bytes, StoreError> {
     if file.metadata().at(path)?.len() == 0 {
         return Ok(Bytes::new());
     }
-    #[expect(unsafe_code, reason = "a layer of hundreds of megabytes must not be read into memory")]
+    #[expect(
+        unsafe_code,
+        reason = "a layer of hundreds of megabytes must not be read into memory"
+    )]
     // SAFETY: the file is only read. It is a blob, which nobody writes to once it has its name, or an archive that the user names
     // for the time of one command.
     let map = unsafe { memmap2::Mmap::map(&file) }.at(path)?;

@@ -22,9 +22,13 @@ impl From<&Image> for podsim_cri::Image {
         repo_digests.dedup();
         Self {
             id: image.id.clone(),
-            repo_tags: names().map(|name| name.to_string()).collect(),
+            repo_tags: names()
+                .filter(|name| name.tag.is_some())
+                .map(|name| name.to_string())
+                .collect(),
             repo_digests,
             size: image.size(),
+            created: image.config.created.as_deref().and_then(|created| created.parse().ok()),
             config: podsim_cri::ImageConfig {
                 entrypoint: config.entrypoint.clone(),
                 cmd: config.cmd.clone(),

@@ -27,6 +27,14 @@ pub enum StoreError {
     /// It is no reference.
     #[error("{0:?}: {1}")]
     Reference(String, ReferenceError),
+    /// A registry does not do what it should: its host, and what it does.
+    #[error("{0}: {1}")]
+    Registry(String, String),
+    /// It is not here, and its registry may not be asked.
+    #[error(
+        "{0}: not found: podsim asks no registry that is not allowed (PODSIM_REGISTRIES, or `registries` of the node configuration); `podsim image ls` shows the images that are here"
+    )]
+    NotAllowed(String),
     /// There is nowhere to put images.
     #[error("this node has no directory for images")]
     NoDirectory,

@@ -133,7 +133,8 @@ impl Packer<'_> {
     fn add(&mut self, path: &Path) -> Result<bool, StoreError> {
         let inside = path.strip_prefix(self.root).unwrap_or(path);
         let Some(name) = inside.to_str().map(|name| name.replace(std::path::MAIN_SEPARATOR, "/")) else {
-            self.left_out.push(format!("{} (its name is not UTF-8)", inside.display()));
+            self.left_out
+                .push(format!("{} (its name is not UTF-8)", inside.display()));
             return Ok(false);
         };
         let metadata = std::fs::symlink_metadata(path).at(path)?;
@@ -144,7 +145,9 @@ impl Packer<'_> {
             self.tar.append_link(&mut header, &name, &first).at(path)?;
         } else if file_type.is_dir() {
             header.set_entry_type(EntryType::Directory);
-            self.tar.append_data(&mut header, format!("{name}/"), io::empty()).at(path)?;
+            self.tar
+                .append_data(&mut header, format!("{name}/"), io::empty())
+                .at(path)?;
         } else if file_type.is_symlink() {
             header.set_entry_type(EntryType::Symlink);
             let target = std::fs::read_link(path).at(path)?;
@@ -239,7 +242,10 @@ fn special(header: &mut Header, metadata: &Metadata) -> bool {
     let major = ((device >> 8) & 0xfff) | ((device >> 32) & !0xfff);
     let minor = (device & 0xff) | ((device >> 12) & !0xff);
     let set = |number: u64| u32::try_from(number & 0xffff_ffff).unwrap_or(0);
-    header.set_device_major(set(major)).and(header.set_device_minor(set(minor))).is_ok()
+    header
+        .set_device_major(set(major))
+        .and(header.set_device_minor(set(minor)))
+        .is_ok()
 }
 
 #[cfg(not(unix))]

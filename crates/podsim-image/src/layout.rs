@@ -57,11 +57,6 @@ impl Layout {
         }
     }
 
-    /// The blobs.
-    pub(crate) fn blobs(&self) -> &Blobs {
-        &self.blobs
-    }
-
     /// Where it is.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
@@ -91,7 +86,11 @@ impl Layout {
                 continue;
             }
             seen.push(&descriptor.digest);
-            let same: Vec<&Descriptor> = index.manifests.iter().filter(|d| d.digest == descriptor.digest).collect();
+            let same: Vec<&Descriptor> = index
+                .manifests
+                .iter()
+                .filter(|d| d.digest == descriptor.digest)
+                .collect();
             match self.image(&same, known) {
                 Ok(image) => images.push(image),
                 Err(error) => problems.push(format!("image {}: {error}", descriptor.digest)),
@@ -105,7 +104,11 @@ impl Layout {
         let Some(first) = descriptors.first() else {
             return Err(StoreError::Invalid("no descriptor".to_owned()));
         };
-        let references: Vec<String> = descriptors.iter().filter_map(|d| name_of(d)).map(str::to_owned).collect();
+        let references: Vec<String> = descriptors
+            .iter()
+            .filter_map(|d| name_of(d))
+            .map(str::to_owned)
+            .collect();
         let source = first.annotations.get(oci::SOURCE_DIGEST);
         let digest = source.unwrap_or(&first.digest);
         let manifest: Manifest = json(&self.blobs.document(&first.digest)?)?;
@@ -252,7 +255,9 @@ impl Adding<'_> {
         let manifest = serde_json::to_vec(&manifest).map_err(unreadable)?;
         let mut entry = descriptor(oci::MANIFEST, &self.blobs().write(manifest.as_slice(), None)?);
         if let Some(digest) = new.source_digest.filter(|digest| **digest != entry.digest) {
-            entry.annotations.insert(oci::SOURCE_DIGEST.to_owned(), digest.to_owned());
+            entry
+                .annotations
+                .insert(oci::SOURCE_DIGEST.to_owned(), digest.to_owned());
         }
         self.layout.update(|index| {
             for reference in new.references {
@@ -283,7 +288,10 @@ pub(crate) fn set_name(index: &mut Index, image: &Descriptor, reference: &Refere
 
 /// Takes a name from its image, which stays, if need be without one. Gives the image.
 pub(crate) fn remove_name(index: &mut Index, reference: &str) -> Option<Descriptor> {
-    let at = index.manifests.iter().position(|image| name_of(image) == Some(reference))?;
+    let at = index
+        .manifests
+        .iter()
+        .position(|image| name_of(image) == Some(reference))?;
     let mut image = index.manifests.remove(at);
     for key in [oci::IMAGE_NAME, oci::REF_NAME] {
         image.annotations.remove(key);
@@ -297,7 +305,8 @@ pub(crate) fn remove_name(index: &mut Index, reference: &str) -> Option<Descript
 /// The reference in a descriptor of this store.
 pub(crate) fn name_of(descriptor: &Descriptor) -> Option<&str> {
     let name = descriptor.annotations.get(oci::IMAGE_NAME);
-    name.or_else(|| descriptor.annotations.get(oci::REF_NAME)).map(String::as_str)
+    name.or_else(|| descriptor.annotations.get(oci::REF_NAME))
+        .map(String::as_str)
 }
 
 pub(crate) fn json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {

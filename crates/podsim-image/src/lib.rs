@@ -4,7 +4,7 @@
 //! * [`Image`]: an OCI image in memory: configuration and layers.
 //! * [`layer`]: reading a layer's tar without copying file contents.
 //! * [`ImageStore`]: the images of a node, found by reference, id or digest; loads, imports, names and removes them.
-//! * `layout`, `blobs`, `oci`: how they lie on disk: an OCI image layout. `load`, `import`: how they come there.
+//! * `layout`, `blobs`, `oci`: how they lie on disk: an OCI image layout. `load`, `import`, `registry`: how they come there.
 //! * `LayerStore` (Linux): layers as directories, for overlayfs.
 //! * [`builtin`]: the images that the build script made from `wasm-images/`, with their precompiled code.
 
@@ -22,6 +22,8 @@ mod layout;
 mod load;
 mod oci;
 pub mod reference;
+mod registry;
+mod service;
 pub mod store;
 
 pub use error::StoreError;
@@ -32,4 +34,6 @@ pub use layer_store::LayerStore;
 pub use load::Loaded;
 pub use oci::Platform;
 pub use reference::Reference;
+pub use registry::{Pulled, Registries};
+pub use service::NodeImages;
 pub use store::{ImageStore, Removed};

@@ -106,7 +106,9 @@ impl Loading<'_> {
         }
         if !matches!(descriptor.media_type.as_str(), oci::MANIFEST | oci::DOCKER_MANIFEST) {
             let (digest, kind) = (&descriptor.digest, &descriptor.media_type);
-            self.loaded.notes.push(format!("{digest} was left out: it is no image but {kind:?}"));
+            self.loaded
+                .notes
+                .push(format!("{digest} was left out: it is no image but {kind:?}"));
             return Ok(());
         }
         let manifest: Manifest = json(&document)?;
@@ -141,7 +143,10 @@ impl Loading<'_> {
         for name in names {
             match Reference::parse(name) {
                 Ok(reference) => references.push(reference),
-                Err(error) => self.loaded.notes.push(format!("the name {name:?} was left out: {error}")),
+                Err(error) => self
+                    .loaded
+                    .notes
+                    .push(format!("the name {name:?} was left out: {error}")),
             }
         }
         let id = self.adding.commit(&NewImage {
@@ -189,21 +194,27 @@ pub(crate) fn read_config(
 
 pub(crate) fn note_skipped(notes: &mut Vec<String>, skipped: &[String]) {
     if !skipped.is_empty() {
-        notes.push(format!("left out, because the names are not UTF-8: {}", skipped.join(", ")));
+        notes.push(format!(
+            "left out, because the names are not UTF-8: {}",
+            skipped.join(", ")
+        ));
     }
 }
 
 pub(crate) fn no_platform(index: &Index, wanted: Option<&Platform>) -> StoreError {
     let wanted = wanted.cloned().unwrap_or_else(Platform::host);
     let there = oci::platforms(&index.manifests);
-    StoreError::Invalid(format!("no matching manifest for {wanted} in the manifest list entries: there is {there}"))
+    StoreError::Invalid(format!(
+        "no matching manifest for {wanted} in the manifest list entries: there is {there}"
+    ))
 }
 
 /// The name in a descriptor. A bare tag, as some tools write it, names no image.
 fn name_of(descriptor: &Descriptor) -> Option<&str> {
     let full = descriptor.annotations.get(oci::IMAGE_NAME);
     let other = descriptor.annotations.get(oci::REF_NAME);
-    full.or(other.filter(|name| name.contains([':', '/']))).map(String::as_str)
+    full.or(other.filter(|name| name.contains([':', '/'])))
+        .map(String::as_str)
 }
 
 /// Files by their paths, from a directory or an archive.
@@ -253,9 +264,15 @@ impl Source {
     fn find(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         match self {
             Self::Directory(directory) => {
-                let Some(path) = relative("", path) else { return Ok(None) };
+                let Some(path) = relative("", path) else {
+                    return Ok(None);
+                };
                 let path = directory.join(path);
-                if path.is_file() { blobs::map(&path).map(Some) } else { Ok(None) }
+                if path.is_file() {
+                    blobs::map(&path).map(Some)
+                } else {
+                    Ok(None)
+                }
             }
             Self::Archive { files, .. } => {
                 let mut at = relative("", path);

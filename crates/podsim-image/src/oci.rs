@@ -200,11 +200,18 @@ mod tests {
         };
         let host = Platform::host().to_string();
         let all = index(&["unknown/unknown", "windows/amd64", "wasip1/wasm", &host, "linux/m68k"]);
-        let chosen = |wanted| choose(&all, wanted).map(|chosen| chosen.digest.as_str());
-        let expected = if cfg!(target_os = "linux") { host.as_str() } else { "wasip1/wasm" };
+        let chosen = |wanted: Option<&str>| {
+            let wanted = wanted.and_then(Platform::parse);
+            choose(&all, wanted.as_ref()).map(|chosen| chosen.digest.as_str())
+        };
+        let expected = if cfg!(target_os = "linux") {
+            host.as_str()
+        } else {
+            "wasip1/wasm"
+        };
         assert_eq!(chosen(None), Some(expected));
-        assert_eq!(chosen(Platform::parse("linux/m68k").as_ref()), Some("linux/m68k"));
-        assert_eq!(chosen(Platform::parse("linux/none").as_ref()), None);
+        assert_eq!(chosen(Some("linux/m68k")), Some("linux/m68k"));
+        assert_eq!(chosen(Some("linux/none")), None);
         assert_eq!(
             choose(&index(&["linux/m68k", "wasi/wasm32"]), None).map(|chosen| chosen.digest.as_str()),
             Some("wasi/wasm32")

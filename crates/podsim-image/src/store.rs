@@ -6,6 +6,7 @@ use crate::import::{self, ImportOptions, Imported};
 use crate::layout::{self, Layout, NewImage, Stamp};
 use crate::load::{self, Loaded};
 use crate::oci::{self, Descriptor, Index, Platform};
+use crate::registry::{self, Pulled, Registries};
 use crate::{Image, Reference, builtin};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -129,7 +130,12 @@ impl ImageStore {
     #[must_use]
     pub fn chain_ids(&self) -> BTreeSet<String> {
         let disk = self.disk().images.clone();
-        self.0.builtin.iter().chain(&disk).flat_map(|image| image.chain_ids()).collect()
+        self.0
+            .builtin
+            .iter()
+            .chain(&disk)
+            .flat_map(|image| image.chain_ids())
+            .collect()
     }
 
     /// Loads the images of an archive (`docker save`, OCI) or of a directory with an OCI image layout. Of images for several
@@ -151,6 +157,36 @@ impl ImageStore {
         import::import(self.layout()?, path, options)
     }
 
+    /// Pulls an image from its registry, which the user must have allowed. `tell` hears of the progress. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub fn pull(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        tell: &mut dyn FnMut(String),
+    ) -> Result<Pulled, StoreError> {
+        registry::pull(self.layout()?, reference, platform, tell)
+    }
+
+    /// What `PullImage` of CRI does: gives the id of an image, which is pulled if its registry may be asked. A built-in image is
+    /// there already. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; what is neither here nor may be asked for is [`StoreError::NotAllowed`].
+    pub fn ensure(&self, name: &str, registries: &Registries) -> Result<String, StoreError> {
+        let reference = parse(name)?;
+        let allowed = registries.allow(&reference.domain);
+        match self.find(name) {
+            Some(image) if !allowed || self.is_builtin(&image) => Ok(image.id.clone()),
+            _ if allowed => Ok(self.pull(&reference, None, &mut |_| {})?.id),
+            _ => Err(StoreError::NotAllowed(reference.to_string())),
+        }
+    }
+
     /// Gives an image one more name.
     ///
     /// # Errors
@@ -160,7 +196,9 @@ impl ImageStore {
         let layout = self.layout()?;
         let reference = parse(target)?;
         if reference.digest.is_some() {
-            return Err(StoreError::Invalid("refusing to create a tag with a digest reference".to_owned()));
+            return Err(StoreError::Invalid(
+                "refusing to create a tag with a digest reference".to_owned(),
+            ));
         }
         let image = self.find(source).ok_or_else(|| not_found(source))?;
         let named = layout.update(|index| {
@@ -224,7 +262,11 @@ impl ImageStore {
             if one.is_none() && names.len() > 1 && !force {
                 return Err(StoreError::Conflict(format!(
                     "conflict: unable to delete {} (must be forced) - image is referenced in multiple repositories",
-                    image.id.get("sha256:".len()..).and_then(|id| id.get(..12)).unwrap_or(&image.id)
+                    image
+                        .id
+                        .get("sha256:".len()..)
+                        .and_then(|id| id.get(..12))
+                        .unwrap_or(&image.id)
                 )));
             }
             index.manifests.retain(|other| !named(other));
@@ -294,36 +336,4 @@ fn familiar(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn built_in_images_are_found_by_all_their_names() {
-        let store = ImageStore::with_builtin_images();
-        let busybox = store.find("busybox").expect("busybox");
-        for name in [
-            "busybox:latest",
-            "docker.io/library/busybox:1.36",
-            &busybox.id,
-            &busybox.id[7..19],
-        ] {
-            assert_eq!(store.find(name).map(|image| &image.id), Some(&busybox.id), "{name}");
-        }
-        let by_digest = format!("busybox@{}", busybox.digest);
-        assert!(store.find(&by_digest).is_some());
-        for name in ["busybox:9.9", "quay.io/busybox", "busyboxx", "node", ""] {
-            assert!(store.find(name).is_none(), "{name}");
-        }
-    }
-
-    #[test]
-    fn every_layer_can_be_read_and_its_digest_is_right() {
-        for image in ImageStore::with_builtin_images().list() {
-            assert_eq!(image.layers.len(), image.config.rootfs.diff_ids.len());
-            for layer in &image.layers {
-                assert_eq!(layer.digest, crate::image::sha256(&layer.data));
-                assert!(!crate::layer::entries(&layer.data).expect("a readable layer").is_empty());
-            }
-        }
-    }
-}
+mod tests;

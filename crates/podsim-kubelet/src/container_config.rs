@@ -2,9 +2,10 @@
 
 use crate::env::{self, Sources};
 use crate::sandbox_config;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, SeccompProfile as SeccompProfileSpec};
 use podsim_cri::{
-    Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SecurityContext, VolumeId,
+    Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SeccompProfile,
+    SecurityContext, VolumeId,
 };
 use podsim_store::pod::quantity;
 use podsim_sys::Signal;
@@ -168,7 +169,16 @@ fn security(spec: &PodSpec, container: &Container, image: &Image) -> Result<Secu
         },
         masked_paths: (privileged || own.proc_mount.as_deref() == Some("Unmasked")).then(Vec::new),
         readonly_paths: (privileged || own.proc_mount.as_deref() == Some("Unmasked")).then(Vec::new),
+        seccomp: seccomp(own.seccomp_profile.as_ref().or(pod.seccomp_profile.as_ref())),
     })
+}
+
+/// Kubernetes' default is none. A profile of the node's would have to be a file there; the kubelet has no folder for them.
+fn seccomp(profile: Option<&SeccompProfileSpec>) -> SeccompProfile {
+    match profile.map(|profile| profile.type_.as_str()) {
+        Some("RuntimeDefault") => SeccompProfile::RuntimeDefault,
+        _ => SeccompProfile::Unconfined,
+    }
 }
 
 fn resources(container: &Container) -> Resources {

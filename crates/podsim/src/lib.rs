@@ -4,6 +4,7 @@
 //! * [`programs`]: the same verbs as `kubectl`, `docker` and `crictl` inside the node.
 //! * [`node`]: the composition root: a whole node in this process; [`local`] registers it so that other terminals find it.
 //! * [`notes`]: `podsim test`.
+//! * [`data`]: where the user's images are.
 //! * [`cluster`], [`client`]: how a verb finds a running node and talks to it.
 //! * [`terminal`], [`printer`], [`output`]: where a verb reads and writes, and how things look.
 
@@ -12,6 +13,7 @@ mod client;
 mod cluster;
 mod commands;
 mod context;
+mod data;
 mod errors;
 mod local;
 mod manifests;

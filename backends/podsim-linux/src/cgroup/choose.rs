@@ -18,7 +18,7 @@ pub(super) struct Used {
     pub(super) parent: PathBuf,
     /// Controllers that containers get in it.
     pub(super) controllers: Vec<String>,
-    /// Podsim has to leave `parent` for [`LEAF`] before controllers can be enabled in it.
+    /// The processes in `parent` have to leave it for [`LEAF`] before controllers can be enabled in it.
     pub(super) leave: bool,
 }
 
@@ -100,7 +100,8 @@ pub(super) fn choose(hierarchy: &Hierarchy) -> Result<(Used, Vec<Refusal>), Stri
         let own_pid = rustix::process::getpid().as_raw_nonzero().get();
         if off.is_empty() || members.is_empty() {
             used.controllers.extend(off);
-        } else if members == [own_pid] {
+        } else if members == [own_pid] || own == Some(root) {
+            // With the others if this is the root of a cgroup namespace: a container's, and they are what it consists of.
             used.controllers.extend(off);
             used.leave = true;
         } else {

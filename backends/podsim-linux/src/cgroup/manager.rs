@@ -3,7 +3,7 @@
 use super::choose::{LEAF, Refusal, Used, choose, offered, words};
 use super::group::{Cgroup, Place};
 use super::hierarchy::{self, Version};
-use super::{Error, children, make, write};
+use super::{Error, children, make, procs, write};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -166,7 +166,8 @@ impl Manager {
     }
 
     /// The cgroup `path`, whether or not it exists.
-    fn find(&self, path: &str) -> Cgroup {
+    #[must_use]
+    pub fn find(&self, path: &str) -> Cgroup {
         let place = |used: &Used| Place {
             version: used.version,
             dir: used.parent.join(TOP).join(path),
@@ -220,9 +221,7 @@ impl Used {
     /// Makes [`TOP`] and enables the controllers; tells those that are refused.
     fn prepare(&self) -> Result<Vec<(String, String)>, Error> {
         if self.leave {
-            let leaf = self.parent.join(LEAF);
-            make(&leaf)?;
-            write(&leaf.join("cgroup.procs"), "0")?;
+            self.evacuate()?;
         }
         let top = self.parent.join(TOP);
         make(&top)?;
@@ -234,6 +233,27 @@ impl Used {
             tried.err().map(|error| (name.clone(), error.to_string()))
         };
         Ok(self.controllers.iter().filter_map(enable).collect())
+    }
+
+    /// Moves the processes that are in `parent` into [`LEAF`].
+    fn evacuate(&self) -> Result<(), Error> {
+        let leaf = self.parent.join(LEAF);
+        make(&leaf)?;
+        // Again for those that were made meanwhile. If some stay, the kernel refuses the controllers and says so.
+        for _ in 0..10 {
+            let members = procs(&self.parent);
+            for pid in &members {
+                match write(&leaf.join("cgroup.procs"), &pid.to_string()) {
+                    // It is dead.
+                    Err(error) if error.source.raw_os_error() == Some(libc::ESRCH) => {}
+                    result => result?,
+                }
+            }
+            if members.is_empty() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a directory below [`TOP`] and those above it.

@@ -211,6 +211,7 @@ fn fake(controllers: &str, members: &str) -> (tempfile::TempDir, String) {
     let root = tempfile::tempdir().expect("a folder");
     for dir in [
         "",
+        "scope",
         "podsim",
         "podsim/n1",
         "podsim/n1/pod1",
@@ -241,7 +242,10 @@ fn podsim_leaves_a_delegated_group_for_a_leaf_before_it_enables_controllers() {
     let read = |file: &str| std::fs::read_to_string(root.path().join(file)).expect(file);
     // Writing does not truncate, so of the three orders to this plain file the last is seen.
     assert_eq!(read("cgroup.subtree_control"), "+pidsry");
-    assert!(read("podsim-node/cgroup.procs").starts_with('0'));
+    assert_eq!(
+        read("podsim-node/cgroup.procs").lines().next(),
+        Some(&*std::process::id().to_string())
+    );
     let group = manager.create("n1/pod1/c1").expect("made");
     assert_eq!(read("podsim/n1/pod1/cgroup.subtree_control"), "+pidsry");
     assert_eq!(
@@ -267,7 +271,7 @@ fn podsim_leaves_a_delegated_group_for_a_leaf_before_it_enables_controllers() {
 #[test]
 fn what_is_not_delegated_is_said_with_what_helps() {
     let (root, mountinfo) = fake("cpu pids", "1\n2\n");
-    let manager = Manager::from_files(&mountinfo, "0::/");
+    let manager = Manager::from_files(&mountinfo, "0::/scope");
     let path = root.path().display();
     let other = format!(
         "other processes are in podsim's cgroup {path}; start podsim with `systemd-run --scope --property=Delegate=yes` \

@@ -1,8 +1,8 @@
 //! The root filesystem of a container: its image's layers under a private one, `/proc`, `/dev`, `/sys`, and what is shown
 //! in it, where container runtimes mount them and with their flags (OCI runtime specification, "Default Filesystems").
 
-use crate::inside::{Inside, Place, is_directory};
 use crate::child::orders::{RootOrders, RootSource};
+use crate::inside::{Inside, Place, is_directory};
 use crate::mount::{self, context};
 use podsim_cri::SecurityContext;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat, symlinkat};
@@ -63,7 +63,11 @@ pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Resu
     let inside = Inside::new(target)?;
     system(&inside, orders, security)?;
     for bind in &orders.binds {
-        let part = bind.sub_path.as_deref().map(|path| part_of(&bind.source, path)).transpose()?;
+        let part = bind
+            .sub_path
+            .as_deref()
+            .map(|path| part_of(&bind.source, path))
+            .transpose()?;
         let source = part.as_ref().map_or(bind.source.as_path(), Place::path);
         let target = if is_directory(source)? {
             inside.directory(&bind.target)?
@@ -71,20 +75,30 @@ pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Resu
             inside.file(&bind.target)?
         };
         mount::bind(source, target.path())?;
-        if bind.readonly {
-            readonly(&inside, &bind.target)?;
-        }
+        let mut flags = no_devices(security);
+        flags.set(MountFlags::RDONLY, bind.readonly);
+        add_flags(&inside, &bind.target, flags)?;
     }
     restrict(&inside, security)?;
-    if security.readonly_rootfs {
-        mount::make_readonly(target)?;
-    }
+    let mut flags = no_devices(security);
+    flags.set(MountFlags::RDONLY, security.readonly_rootfs);
+    mount::add_flags(target, flags)?;
     chdir(target)?;
     // The old root ends up under the new one, at the same place, and is taken away (`pivot_root(2)`, "pivot_root(\".\", \".\")").
     pivot_root(".", ".").map_err(context("pivot_root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(context("unmount the old root"))?;
     chdir("/")?;
     Ok(())
+}
+
+/// A container has CAP_MKNOD, and there may be no cgroup that keeps it from what it makes: so a device can be opened nowhere but in the files of
+/// `/dev` that are shown from the node.
+fn no_devices(security: &SecurityContext) -> MountFlags {
+    if security.privileged {
+        MountFlags::empty()
+    } else {
+        MountFlags::NODEV
+    }
 }
 
 /// A part of a volume. Containers write to volumes: their links must not lead out (the way of CVE-2017-1002101).
@@ -108,18 +122,34 @@ fn system(inside: &Inside, orders: &RootOrders, security: &SecurityContext) -> i
         "tmpfs",
         inside.directory("/dev")?.path(),
         "tmpfs",
-        MountFlags::NOSUID,
+        MountFlags::NOSUID | no_devices(security),
         "mode=755,size=65536k",
     )?;
-    devices(inside)?;
+    devices(inside, security)?;
     let pts = inside.directory("/dev/pts")?;
     let options = "newinstance,ptmxmode=0666,mode=0620";
-    mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, &format!("{options},gid=5"))
-        // In a user namespace without a group 5.
-        .or_else(|_| mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, options))?;
-    mount::filesystem("mqueue", inside.directory("/dev/mqueue")?.path(), "mqueue", HARDENED, "")?;
+    mount::filesystem(
+        "devpts",
+        pts.path(),
+        "devpts",
+        NOSUID_NOEXEC,
+        &format!("{options},gid=5"),
+    )
+    // In a user namespace without a group 5.
+    .or_else(|_| mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, options))?;
+    mount::filesystem(
+        "mqueue",
+        inside.directory("/dev/mqueue")?.path(),
+        "mqueue",
+        HARDENED,
+        "",
+    )?;
     mount::bind(&orders.shm, inside.directory("/dev/shm")?.path())?;
-    let sys_flags = if security.privileged { HARDENED } else { HARDENED | MountFlags::RDONLY };
+    let sys_flags = if security.privileged {
+        HARDENED
+    } else {
+        HARDENED | MountFlags::RDONLY
+    };
     let sys = inside.directory("/sys")?;
     mount::filesystem("sysfs", sys.path(), "sysfs", sys_flags, "").or_else(|error| {
         // Only the owner of a network namespace may mount its sysfs (`mount_too_revealing`, `sysfs_init_fs_context` in the kernel): a
@@ -132,17 +162,19 @@ fn system(inside: &Inside, orders: &RootOrders, security: &SecurityContext) -> i
     cgroups(inside, &orders.cgroups, security)
 }
 
-fn devices(inside: &Inside) -> io::Result<()> {
+fn devices(inside: &Inside, security: &SecurityContext) -> io::Result<()> {
     let dev = inside.directory("/dev")?;
     for (name, major, minor) in DEVICES {
         let path = dev.path().join(name);
         let mode = Mode::from_raw_mode(0o666);
-        match mknodat(CWD, &path, FileType::CharacterDevice, mode, makedev(major, minor)) {
-            Ok(()) => {
-                // The umask is the node's.
-                rustix::fs::chmodat(CWD, &path, mode, rustix::fs::AtFlags::empty())?;
-            }
-            // In a user namespace no device can be made: the node's own is shown.
+        let made = if security.privileged {
+            mknodat(CWD, &path, FileType::CharacterDevice, mode, makedev(major, minor))
+        } else {
+            Err(Errno::PERM)
+        };
+        match made {
+            Ok(()) => {}
+            // Also in a user namespace, where no device can be made: the node's own is shown.
             Err(Errno::PERM) => {
                 let target = inside.file(&format!("/dev/{name}"))?;
                 mount::bind(&Path::new("/dev").join(name), target.path())?;
@@ -178,18 +210,18 @@ fn cgroups(inside: &Inside, shown: &[(String, std::path::PathBuf)], security: &S
     for (target, source) in shown {
         mount::bind(source, inside.directory(target)?.path())?;
         if !security.privileged {
-            readonly(inside, target)?;
+            add_flags(inside, target, MountFlags::RDONLY)?;
         }
     }
     if several && !security.privileged {
-        readonly(inside, "/sys/fs/cgroup")?;
+        add_flags(inside, "/sys/fs/cgroup", MountFlags::RDONLY)?;
     }
     Ok(())
 }
 
-fn readonly(inside: &Inside, path: &str) -> io::Result<()> {
+fn add_flags(inside: &Inside, path: &str, flags: MountFlags) -> io::Result<()> {
     match inside.existing(path)? {
-        Some(place) => mount::make_readonly(place.path()).map_err(context(path)),
+        Some(place) => mount::add_flags(place.path(), flags).map_err(context(path)),
         None => Ok(()),
     }
 }
@@ -213,7 +245,7 @@ fn restrict(inside: &Inside, security: &SecurityContext) -> io::Result<()> {
     for path in list(&security.readonly_paths, &READONLY_PATHS) {
         let Some(place) = inside.existing(&path)? else { continue };
         mount::bind(place.path(), place.path())?;
-        readonly(inside, &path)?;
+        add_flags(inside, &path, MountFlags::RDONLY)?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::guest;
 use crate::host_task::program::{self, Program};
 use crate::mount::context;
 use crate::seccomp;
+use podsim_cri::SeccompProfile;
 use podsim_cri::backend::user::{self, Accounts, User};
 use podsim_sys::Errno;
 use rustix::fd::{AsFd, OwnedFd};
@@ -59,7 +60,8 @@ fn join(orders: &Orders, descriptors: &[OwnedFd]) -> io::Result<()> {
         let missing = || io::Error::other("a namespace that did not come with the orders");
         let descriptor = descriptors.get(join.descriptor).ok_or_else(missing)?;
         let kinds = ThreadNameSpaceType::from_bits_retain(join.kinds);
-        move_into_thread_name_spaces(descriptor.as_fd(), kinds).map_err(context(format_args!("setns {:#x}", join.kinds)))?;
+        move_into_thread_name_spaces(descriptor.as_fd(), kinds)
+            .map_err(context(format_args!("setns {:#x}", join.kinds)))?;
     }
     Ok(())
 }
@@ -140,11 +142,16 @@ fn become_program(channel: &Channel, orders: &Orders) -> Result<(Program, Vec<St
         oom_score_adj: Some(process.oom_score_adj),
         ..Rights::from(&user.credentials)
     };
-    rights.apply(Some(Parent::Socket(channel.as_fd()))).map_err(failed)?;
+    let profile = if process.security.privileged {
+        &SeccompProfile::Unconfined
+    } else {
+        &process.security.seccomp
+    };
+    let filter = seccomp::compile(profile, user.credentials.bounding).map_err(failed)?;
+    rights
+        .confine(filter.as_ref(), Some(Parent::Socket(channel.as_fd())))
+        .map_err(failed)?;
     let program = find_program(process, &environ)?;
-    if !process.security.privileged {
-        seccomp::install(user.credentials.bounding).map_err(failed)?;
-    }
     Ok((program, environ))
 }
 

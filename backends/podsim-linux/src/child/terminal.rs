@@ -21,8 +21,12 @@ pub(super) fn open_in_container(channel: &Channel, orders: &TerminalOrders) -> i
     .map_err(mount::context("open /dev/ptmx"))?;
     unlockpt(&master)?;
     let name = ptsname(&master, Vec::new())?;
-    let slave = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(mount::context(format_args!("open {}", name.to_string_lossy())))?;
+    let slave = open(
+        name.as_c_str(),
+        OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(mount::context(format_args!("open {}", name.to_string_lossy())))?;
     if let Some((rows, columns)) = orders.size {
         tcsetwinsize(
             &slave,

@@ -1,5 +1,8 @@
 //! Between podsim's words and those of libc and rustix: errors, descriptors, flags, strings.
-#![expect(unsafe_code, reason = "a guest's descriptor is a number, not something that this program owns")]
+#![expect(
+    unsafe_code,
+    reason = "a guest's descriptor is a number, not something that this program owns"
+)]
 
 use podsim_sys::{Errno, Fd, FileType, OpenFlags, Result};
 use rustix::fs::OFlags;
@@ -14,7 +17,11 @@ pub(super) fn errno(error: rustix::io::Errno) -> Errno {
 
 /// The result of a libc function that answers -1 and sets errno.
 pub(super) fn check<T: Copy + Into<i64>>(result: T) -> Result<T> {
-    if result.into() == -1 { Err(last_error()) } else { Ok(result) }
+    if result.into() == -1 {
+        Err(last_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// What errno says.

@@ -1,5 +1,8 @@
 //! System calls on file descriptors.
-#![expect(unsafe_code, reason = "poll waits, and numbers of descriptors are chosen by the guest")]
+#![expect(
+    unsafe_code,
+    reason = "poll waits, and numbers of descriptors are chosen by the guest"
+)]
 
 use super::abi::{check, errno, fd, give, oflags, only_descriptor_flags, open_flags, timespec};
 use super::interruptible::interruptible;

@@ -47,7 +47,9 @@ impl Handover {
             .closed
             .iter()
             .enumerate()
-            .fold(u8::from(self.sigpipe_ignored), |all, (index, closed)| all | (u8::from(*closed) << (index + 1)));
+            .fold(u8::from(self.sigpipe_ignored), |all, (index, closed)| {
+                all | (u8::from(*closed) << (index + 1))
+            });
         let executable = self.executable.unwrap_or(-1);
         format!("{VARIABLE}={},{flags},{executable},{}{}", self.program, self.comm, self.path)
     }
@@ -214,7 +216,10 @@ fn call(target: Target<'_>, argv: Vec<String>, envp: Vec<String>, mask: SigSet) 
         (Err(errno), _) | (_, Err(errno)) => return errno,
     };
     let array = |list: &[CString]| -> Vec<*const c_char> {
-        list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+        list.iter()
+            .map(|text| text.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
     };
     let (argv_array, envp_array) = (array(&argv), array(&envp));
     let real = kernel::set_mask(mask);

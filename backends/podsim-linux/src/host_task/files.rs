@@ -41,20 +41,23 @@ pub(super) fn close(number: Fd) -> Result<()> {
 
 pub(super) fn read(number: Fd, buf: &mut [u8]) -> Result<usize> {
     fd(number)?;
-    let arguments = [number.0 as usize, buf.as_mut_ptr().addr(), buf.len().min(RW_MAX), 0, 0, 0];
+    let arguments = [
+        number.0 as usize,
+        buf.as_mut_ptr().addr(),
+        buf.len().min(RW_MAX),
+        0,
+        0,
+        0,
+    ];
     // SAFETY: the kernel writes into the buffer, at most as much as it is long.
-    unsafe {
-        interruptible_unless_ready(libc::SYS_read, arguments, || not_ready(number, PollFlags::IN))
-    }
+    unsafe { interruptible_unless_ready(libc::SYS_read, arguments, || not_ready(number, PollFlags::IN)) }
 }
 
 pub(super) fn write(number: Fd, buf: &[u8]) -> Result<usize> {
     fd(number)?;
     let arguments = [number.0 as usize, buf.as_ptr().addr(), buf.len().min(RW_MAX), 0, 0, 0];
     // SAFETY: the kernel reads from the buffer, at most as much as it is long.
-    unsafe {
-        interruptible_unless_ready(libc::SYS_write, arguments, || not_ready(number, PollFlags::OUT))
-    }
+    unsafe { interruptible_unless_ready(libc::SYS_write, arguments, || not_ready(number, PollFlags::OUT)) }
 }
 
 pub(super) fn pread(number: Fd, buf: &mut [u8], offset: u64) -> Result<usize> {
@@ -117,7 +120,11 @@ pub(super) fn fstat(number: Fd) -> Result<Stat> {
 
 /// What a flag of the trait's is to the kernel.
 fn nofollow(follow: bool) -> AtFlags {
-    if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW }
+    if follow {
+        AtFlags::empty()
+    } else {
+        AtFlags::SYMLINK_NOFOLLOW
+    }
 }
 
 pub(super) fn fstatat(program: &Identity, at: Fd, path: &str, follow: bool) -> Result<Stat> {
@@ -239,7 +246,11 @@ pub(super) fn mknodat(at: Fd, path: &str, kind: FileType, mode: Mode, device: De
 }
 
 pub(super) fn unlinkat(at: Fd, path: &str, directory: bool) -> Result<()> {
-    let flags = if directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+    let flags = if directory {
+        AtFlags::REMOVEDIR
+    } else {
+        AtFlags::empty()
+    };
     rustix::fs::unlinkat(dir(at)?, path, flags).map_err(errno)
 }
 
@@ -248,7 +259,11 @@ pub(super) fn renameat(old_dir: Fd, old: &str, new_dir: Fd, new: &str) -> Result
 }
 
 pub(super) fn linkat(old_dir: Fd, old: &str, new_dir: Fd, new: &str, follow: bool) -> Result<()> {
-    let flags = if follow { AtFlags::SYMLINK_FOLLOW } else { AtFlags::empty() };
+    let flags = if follow {
+        AtFlags::SYMLINK_FOLLOW
+    } else {
+        AtFlags::empty()
+    };
     rustix::fs::linkat(dir(old_dir)?, old, dir(new_dir)?, new, flags).map_err(errno)
 }
 

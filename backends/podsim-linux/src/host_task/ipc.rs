@@ -10,9 +10,8 @@ const MESSAGE_MAX: usize = 1 << 20;
 
 pub(super) fn ipc_get(kind: IpcKind, request: IpcGet) -> Result<i32> {
     let one = |on: bool, number: i32| if on { number } else { 0 };
-    let flags = i32::from(request.mode & 0o777)
-        | one(request.create, libc::IPC_CREAT)
-        | one(request.exclusive, libc::IPC_EXCL);
+    let flags =
+        i32::from(request.mode & 0o777) | one(request.create, libc::IPC_CREAT) | one(request.exclusive, libc::IPC_EXCL);
     let size = usize::try_from(request.size).map_err(|_| Errno::EINVAL)?;
     // SAFETY: these take numbers only.
     check(unsafe {

@@ -36,7 +36,14 @@ pub(super) fn mq_open(name: &str, flags: OpenFlags, mode: Mode, attr: Option<MqA
 
 pub(super) fn mq_send(number: Fd, data: Vec<u8>, priority: u32) -> Result<()> {
     fd(number)?;
-    let arguments = [number.0 as usize, data.as_ptr().addr(), data.len(), priority as usize, 0, 0];
+    let arguments = [
+        number.0 as usize,
+        data.as_ptr().addr(),
+        data.len(),
+        priority as usize,
+        0,
+        0,
+    ];
     // SAFETY: the kernel reads as many bytes as there are; without a time it waits for ever.
     unsafe { interruptible_unless_ready(libc::SYS_mq_timedsend, arguments, || not_ready(number, PollFlags::OUT)) }
         .map(drop)
@@ -56,7 +63,9 @@ pub(super) fn mq_receive(number: Fd, max: usize) -> Result<(Vec<u8>, u32)> {
     ];
     // SAFETY: the kernel writes at most as many bytes as there is room for, and the priority.
     let len = unsafe {
-        interruptible_unless_ready(libc::SYS_mq_timedreceive, arguments, || not_ready(number, PollFlags::IN))
+        interruptible_unless_ready(libc::SYS_mq_timedreceive, arguments, || {
+            not_ready(number, PollFlags::IN)
+        })
     }?;
     data.truncate(len);
     Ok((data, priority))

@@ -84,7 +84,9 @@ pub(super) fn open_as(own: &Identity, path: &str, argv: Vec<String>) -> Result<P
     let mut place = own.resolve(path)?.into_owned();
     let mut interpreted = argv.clone();
     for _ in 0..=MAX_INTERPRETERS {
-        let Some((file, head)) = open_readable(&place)? else { break };
+        let Some((file, head)) = open_readable(&place)? else {
+            break;
+        };
         if let Some(line) = head.strip_prefix(b"#!") {
             let (interpreter, argument) = parse_shebang(line)?;
             // The script's path as it was given: what the interpreter opens.
@@ -149,7 +151,10 @@ fn open_readable(path: &str) -> Result<Option<(OwnedFd, Vec<u8>)>> {
 }
 
 /// Whether the effective ids may execute it; mounts with `noexec` count.
-#[expect(unsafe_code, reason = "libc's faccessat works AT_EACCESS out by itself, without capabilities")]
+#[expect(
+    unsafe_code,
+    reason = "libc's faccessat works AT_EACCESS out by itself, without capabilities"
+)]
 fn may_execute(path: &str) -> Result<()> {
     let path = c_string(path)?;
     let (at, mode, flags) = (

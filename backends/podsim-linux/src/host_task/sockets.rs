@@ -97,11 +97,7 @@ pub(super) fn sendto(number: Fd, buf: &[u8], flags: MsgFlags, to: Option<&SockAd
     unsafe { interruptible_unless_ready(libc::SYS_sendto, arguments, || not_ready(number, PollFlags::OUT)) }
 }
 
-pub(super) fn recvfrom(
-    number: Fd,
-    buf: &mut [u8],
-    flags: MsgFlags,
-) -> Result<(usize, Option<SockAddr>, MsgFlags)> {
+pub(super) fn recvfrom(number: Fd, buf: &mut [u8], flags: MsgFlags) -> Result<(usize, Option<SockAddr>, MsgFlags)> {
     fd(number)?;
     let mut bytes = [0_u8; ROOM];
     let mut span = libc::iovec {

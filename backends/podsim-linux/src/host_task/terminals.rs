@@ -28,7 +28,9 @@ pub(super) fn isatty(number: Fd) -> Result<bool> {
 pub(super) fn ttyname(number: Fd) -> Result<String> {
     raw_attributes(number)?;
     let terminal = rustix::fs::fstat(fd(number)?).map_err(errno)?;
-    let is_it = |path: &str| rustix::fs::stat(path).is_ok_and(|found| found.st_rdev == terminal.st_rdev && found.st_dev == terminal.st_dev);
+    let is_it = |path: &str| {
+        rustix::fs::stat(path).is_ok_and(|found| found.st_rdev == terminal.st_rdev && found.st_dev == terminal.st_dev)
+    };
     // By the name under which it was opened, which in a container may be that of another filesystem.
     let link = rustix::fs::readlink(format!("/proc/self/fd/{}", number.0), Vec::new());
     if let Some(name) = link.ok().and_then(|name| name.into_string().ok())

@@ -77,7 +77,10 @@ fn variable_at(name: &str) -> Option<(usize, *mut c_char, usize)> {
                 return None;
             }
             let bytes = CStr::from_ptr(text).to_bytes();
-            if bytes.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")) {
+            if bytes
+                .strip_prefix(name.as_bytes())
+                .is_some_and(|rest| rest.starts_with(b"="))
+            {
                 return Some((index, text, bytes.len() + 1));
             }
             index += 1;

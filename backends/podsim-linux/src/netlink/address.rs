@@ -3,9 +3,11 @@
 use super::error::Result;
 use super::socket::{Answer, Netlink};
 use netlink_packet_core::{Emitable, NLM_F_CREATE, NLM_F_EXCL, NlasIterator, Parseable};
-use netlink_packet_route::address::{AddressAttribute, AddressHeader, AddressMessage, AddressScope};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, AddressScope,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,24 @@ impl Netlink {
             NLM_F_CREATE | NLM_F_EXCL,
         )
         .map_err(|failure| failure.in_order_to(format!("add the address {}/{}", address.address, address.prefix)))
+    }
+
+    /// Gives an interface the IPv6 address that comes from its hardware address (RFC 4291, appendix A). The kernel does that by itself when
+    /// there is a carrier for the first time; a real bridge without ports once had some.
+    pub fn add_link_local(&mut self, index: u32, mac: [u8; 6]) -> Result<()> {
+        let [a, b, c, d, e, f] = mac.map(u16::from);
+        let address = Address {
+            index,
+            address: Ipv6Addr::new(0xfe80, 0, 0, 0, (a ^ 2) << 8 | b, c << 8 | 0xff, 0xfe00 | d, e << 8 | f).into(),
+            prefix: 64,
+            broadcast: None,
+        };
+        let mut message = address.message();
+        // There is nobody yet who could have it.
+        message.header.flags = AddressHeaderFlags::Nodad;
+        message.header.scope = AddressScope::Link;
+        self.change(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
+            .map_err(|failure| failure.in_order_to(format!("add the address {}/64", address.address)))
     }
 
     /// Takes an address from an interface. EADDRNOTAVAIL if it has none such.

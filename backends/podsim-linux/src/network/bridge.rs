@@ -88,13 +88,20 @@ fn make(netlink: &mut Netlink, config: &InterfaceConfig) -> Result<Link> {
 /// Makes a bridge, down. It has a hardware address from the start: so it keeps it whatever its ports have, and the kernel knows at
 /// once that it has no carrier (`br_dev_newlink`), which it would else find out with the first port.
 pub(super) fn add(netlink: &mut Netlink, config: &InterfaceConfig) -> crate::netlink::Result<()> {
+    let mac = config.mac.unwrap_or_else(random_mac);
     netlink.add_bridge(&LinkSettings {
         name: Some(&config.name),
-        mac: Some(config.mac.unwrap_or_else(random_mac)),
+        mac: Some(mac),
         mtu: Some(config.mtu),
         tx_queue_len: Some(config.tx_queue_len),
         ..LinkSettings::default()
-    })
+    })?;
+    let index = netlink.index_of(&config.name)?;
+    if let Err(error) = netlink.add_link_local(index, mac) {
+        // There may be no IPv6 here.
+        tracing::debug!("{error}");
+    }
+    Ok(())
 }
 
 /// Locally administered, unicast.

@@ -1,6 +1,7 @@
 //! What a Linux node is made from.
 
 use podsim_cri::backend::{Cidr, InterfaceConfig};
+use podsim_image::ImageStore;
 use podsim_sys::Clock;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,8 +25,10 @@ pub struct LinuxConfig {
     pub hosts: String,
     /// The node's `/etc/resolv.conf`.
     pub resolv_conf: String,
-    /// Images and layers, kept from run to run.
+    /// Layers of images, kept from run to run.
     pub data: PathBuf,
+    /// The images.
+    pub images: ImageStore,
     /// What lives as long as the nodes of this machine: a directory for each, and what they share.
     pub run: PathBuf,
     /// Whether podsim is root in a user namespace of its own.

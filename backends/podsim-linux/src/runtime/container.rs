@@ -177,7 +177,8 @@ impl Container {
             environ.push("TERM=xterm".to_owned());
         }
         let working_dir = self.config.working_dir.as_ref().filter(|dir| !dir.is_empty());
-        let kinds = CloneFlags::NEWNS | CloneFlags::NEWNET | CloneFlags::NEWIPC | CloneFlags::NEWUTS | CloneFlags::NEWPID;
+        let kinds =
+            CloneFlags::NEWNS | CloneFlags::NEWNET | CloneFlags::NEWIPC | CloneFlags::NEWUTS | CloneFlags::NEWPID;
         let orders = Orders {
             join: vec![Join {
                 descriptor: 0,

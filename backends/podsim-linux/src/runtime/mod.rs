@@ -6,7 +6,6 @@
 
 mod config;
 mod container;
-mod images;
 mod node;
 mod process;
 mod sandbox;

@@ -4,16 +4,16 @@ use crate::cgroup::{Cgroup, Manager};
 use crate::child::orders::{Bind, Join, Orders, ProcessOrders, RootOrders, RootSource, TerminalOrders};
 use crate::mount;
 use crate::network::{NetNs, NodeNetwork, NodeNetworkConfig};
+use crate::prune;
 use crate::runtime::config::{LinuxConfig, NetworkConfig};
 use crate::runtime::process::{self, Descriptor, Started, failed, internal};
 use crate::runtime::stdio::Stdio;
-use crate::prune;
 use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
 use podsim_cri::{Error, NamespaceMode, NamespaceOption, PodSandboxConfig, Result, SecurityContext};
 use podsim_image::layer_store::{LayerStoreError, OverlayXattrs};
-use podsim_image::{Image, ImageStore, LayerStore};
+use podsim_image::{Image, LayerStore};
 use podsim_sys::{CloneFlags, Winsize};
 use std::fs::{self, File};
 use std::io;
@@ -24,7 +24,6 @@ use std::sync::Arc;
 pub(crate) struct Node {
     pub(crate) config: LinuxConfig,
     pub(crate) spawner: Spawner,
-    pub(crate) images: ImageStore,
     layers: LayerStore,
     pub(crate) network: NodeNetwork,
     /// Its namespace, if that is not the host's.
@@ -56,14 +55,12 @@ impl Node {
         };
         let fail = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
         let layers = LayerStore::open(&config.data, xattrs).map_err(|error| fail(&error))?;
-        rustix::system::sethostname(config.hostname.as_bytes())
-            .map_err(|errno| failed("sethostname")(errno.into()))?;
+        rustix::system::sethostname(config.hostname.as_bytes()).map_err(|errno| failed("sethostname")(errno.into()))?;
         let (network, own_network) = network(&config).map_err(|error| fail(&error))?;
         let mut cgroups = Manager::detect();
         cgroups.prepare();
         let node = Arc::new(Self {
             spawner: Spawner::start().map_err(failed("cannot start processes"))?,
-            images: ImageStore::open(&config.data),
             layers,
             network,
             own_network,
@@ -124,7 +121,7 @@ impl Node {
     /// The image that a reference means.
     pub(crate) fn find_image(&self, reference: &str) -> Result<Arc<Image>> {
         let missing = || Error::ImageNotFound(format!("image {reference:?} is not present on this node"));
-        self.images.find(reference).ok_or_else(missing)
+        self.config.images.find(reference).ok_or_else(missing)
     }
 
     /// The cgroup of a sandbox or container; `None` where nothing can be limited.
@@ -133,6 +130,14 @@ impl Node {
         match self.cgroups.create(&path) {
             Ok(cgroup) => Ok(Some(cgroup)),
             Err(error) => Err(Error::Internal(error.to_string())),
+        }
+    }
+
+    /// Removes the cgroup of a Pod that has no sandbox and no container any more.
+    pub(crate) fn remove_pod_cgroup(&self, pod_uid: &str) {
+        let cgroup = self.cgroups.find(&format!("{}/pod{pod_uid}", self.config.name));
+        if let Err(error) = cgroup.remove() {
+            tracing::debug!("pod {pod_uid}: {error}");
         }
     }
 
@@ -183,6 +188,7 @@ impl Node {
     fn prepare_shell(&self) -> Result<()> {
         let directory = self.directory.join("node");
         let image = self
+            .config
             .images
             .node_image()
             .ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;

@@ -46,7 +46,12 @@ pub(crate) struct Started {
 /// # Errors
 ///
 /// [`Error::StartFailed`] with what the child says.
-pub(crate) async fn start(spawner: &Spawner, orders: Orders, descriptors: Vec<Descriptor>, stdio: Stdio) -> Result<Started> {
+pub(crate) async fn start(
+    spawner: &Spawner,
+    orders: Orders,
+    descriptors: Vec<Descriptor>,
+    stdio: Stdio,
+) -> Result<Started> {
     let (ours, theirs) = Channel::pair().map_err(internal)?;
     let Stdio {
         child,

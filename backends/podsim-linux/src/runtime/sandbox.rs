@@ -67,13 +67,20 @@ impl Sandbox {
         let files = || -> io::Result<()> {
             let hostname = node.hostname_of(&config);
             fs::write(directory.join("hostname"), format!("{hostname}\n"))?;
-            fs::write(directory.join("resolv.conf"), resolv_conf(node, config.dns_config.as_ref()))?;
+            fs::write(
+                directory.join("resolv.conf"),
+                resolv_conf(node, config.dns_config.as_ref()),
+            )?;
             shm(&directory.join("shm"), &config)
         };
         files().map_err(failed("cannot make the files of the Pod"))?;
         let lease = match config.namespaces.network {
             NamespaceMode::Node => None,
-            _ => Some(node.network.allocate().map_err(|error| podsim_cri::Error::Internal(error.to_string()))?),
+            _ => Some(
+                node.network
+                    .allocate()
+                    .map_err(|error| podsim_cri::Error::Internal(error.to_string()))?,
+            ),
         };
         let cgroup = node.cgroup(&config.metadata.uid, &id.0)?;
         let orders = Self::orders(node, &config, &image, &directory, cgroup.clone())?;
@@ -142,7 +149,14 @@ impl Sandbox {
             join: Vec::new(),
             new_namespaces: new.bits(),
             hostname: own_uts.then(|| config.hostname.clone()),
-            root: Some(node.root(image, directory, &directory.join("shm"), cgroup.as_ref(), Vec::new(), namespaces)?),
+            root: Some(node.root(
+                image,
+                directory,
+                &directory.join("shm"),
+                cgroup.as_ref(),
+                Vec::new(),
+                namespaces,
+            )?),
             cgroup,
             terminal: None,
             process: ProcessOrders {
@@ -174,10 +188,15 @@ impl Sandbox {
     }
 
     /// The namespaces of pause that a container joins, and those that it makes for itself. `pid` is what is to be joined for that.
-    pub(crate) fn namespaces_for(&self, config: &ContainerConfig, target: Option<Descriptor>) -> (Vec<Join>, CloneFlags, Vec<Descriptor>) {
+    pub(crate) fn namespaces_for(
+        &self,
+        config: &ContainerConfig,
+        target: Option<Descriptor>,
+    ) -> (Vec<Join>, CloneFlags, Vec<Descriptor>) {
         let mut shared = CloneFlags::NEWNET | CloneFlags::NEWIPC;
         let mut new = CloneFlags::NEWNS;
-        let own_uts = self.config.uts == UtsNamespace::Container && self.config.namespaces.network != NamespaceMode::Node;
+        let own_uts =
+            self.config.uts == UtsNamespace::Container && self.config.namespaces.network != NamespaceMode::Node;
         if own_uts {
             new |= CloneFlags::NEWUTS;
         } else {
@@ -236,13 +255,14 @@ impl Sandbox {
     }
 
     /// Removes what is left of it when all its processes have ended.
-    pub(crate) fn remove(&self) {
+    pub(crate) fn remove(&self, node: &Node) {
         discard(&self.directory);
         if let Some(cgroup) = &self.cgroup
             && let Err(error) = cgroup.remove()
         {
             tracing::debug!("sandbox {}: {error}", self.id);
         }
+        node.remove_pod_cgroup(&self.config.metadata.uid);
     }
 
     pub(crate) fn status(&self) -> PodSandboxStatus {

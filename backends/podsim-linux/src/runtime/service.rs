@@ -15,7 +15,7 @@ use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use podsim_cri::*;
-use podsim_sys::{Signal, Winsize, sleep_until};
+use podsim_sys::{Pid, Signal, Winsize, sleep_until};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +23,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::broadcast;
 
+/// How long `start_container` waits for a program that goes on computing.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(2);
 /// Output that `exec_sync` keeps, as CRI has it.
 const MAX_SYNC_OUTPUT: u64 = 16 << 20;
 
@@ -81,8 +85,18 @@ impl LinuxRuntime {
         self.node.read_file(path)
     }
 
-    /// Removes what the node has made on this host: network, cgroups, directories. The Pods must have been removed before.
-    pub fn shutdown(&self) {
+    /// Kills what still runs, and removes what the node has made on this host: network, cgroups, directories.
+    pub async fn shutdown(&self) {
+        let sandboxes = self.state.lock().sandboxes.clone();
+        let removed = sandboxes.iter().map(|sandbox| self.remove_pod_sandbox(&sandbox.id));
+        for error in futures_util::future::join_all(removed)
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+        {
+            tracing::warn!("{error}");
+        }
+        self.state.lock().volumes.clear();
         self.node.remove();
     }
 
@@ -95,11 +109,7 @@ impl LinuxRuntime {
     /// Whether every process of the node sleeps.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        crate::orphans::all_children_sleep()
-    }
-
-    pub(crate) fn images(&self) -> &podsim_image::ImageStore {
-        &self.node.images
+        crate::orphans::sleeps(std::process::id().cast_signed())
     }
 
     fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {
@@ -150,6 +160,17 @@ impl LinuxRuntime {
     async fn sleep(&self, time: Duration) {
         let clock = &self.node.config.clock;
         sleep_until(clock, clock.monotonic().saturating_add(time)).await;
+    }
+
+    /// Waits until a new container's processes sleep, or for [`SETTLE`]. Runtimes that are slower start a container when the one before
+    /// is up, and people rely on it (their notes show it).
+    async fn settle(&self, pid: Pid) {
+        let end = self.node.config.clock.monotonic().saturating_add(SETTLE);
+        let mut rested = 0;
+        while rested < 2 && self.node.config.clock.monotonic() < end {
+            self.sleep(LOOK).await;
+            rested = if crate::orphans::sleeps(pid.0) { rested + 1 } else { 0 };
+        }
     }
 
     async fn start(&self, container: &Container) -> Result<Started> {
@@ -218,7 +239,7 @@ impl RuntimeService for LinuxRuntime {
         for container in containers {
             self.remove_container(&container.id).await?;
         }
-        sandbox.remove();
+        sandbox.remove(&self.node);
         self.state.lock().sandboxes.retain(|other| other.id != *id);
         self.notify(ContainerEventKind::Deleted, &sandbox, None);
         Ok(())
@@ -258,6 +279,7 @@ impl RuntimeService for LinuxRuntime {
         let sandbox = container.sandbox.clone();
         match self.start(&container).await {
             Ok(started) => {
+                let pid = started.process.pid;
                 self.notify(ContainerEventKind::Started, &sandbox, Some(id));
                 let (this, node) = (self.clone(), self.node.clone());
                 tokio::spawn(async move {
@@ -265,6 +287,7 @@ impl RuntimeService for LinuxRuntime {
                     container.supervise(node, started).await;
                     this.notify(ContainerEventKind::Stopped, &sandbox, Some(&id));
                 });
+                self.settle(pid).await;
                 Ok(())
             }
             Err(error) => {
@@ -311,7 +334,10 @@ impl RuntimeService for LinuxRuntime {
     async fn list_containers(&self, filter: &ContainerFilter) -> Result<Vec<ContainerStatus>> {
         let all = self.state.lock().containers.clone();
         let pod_uid = |container: &Container| container.sandbox.config.metadata.uid.clone();
-        let statuses = all.iter().rev().map(|container| (container.status(), pod_uid(container)));
+        let statuses = all
+            .iter()
+            .rev()
+            .map(|container| (container.status(), pod_uid(container)));
         let wanted = statuses.filter(|(status, pod_uid)| filter.matches(status, pod_uid));
         Ok(wanted.map(|(status, _)| status).collect())
     }
@@ -322,7 +348,11 @@ impl RuntimeService for LinuxRuntime {
 
     async fn container_stats(&self, id: &ContainerId) -> Result<ContainerStats> {
         let container = self.container(id)?;
-        let usage = container.cgroup.as_ref().map(|cgroup| cgroup.stats()).unwrap_or_default();
+        let usage = container
+            .cgroup
+            .as_ref()
+            .map(|cgroup| cgroup.stats())
+            .unwrap_or_default();
         Ok(ContainerStats {
             cpu_usage_nanos: usage.cpu_nanos.unwrap_or(0),
             memory_working_set: usage.memory_working_set.unwrap_or(0),

@@ -27,8 +27,16 @@ impl Volume {
                 path,
             };
             if volume.mounted {
-                let size = config.size_limit.map_or_else(|| "50%".to_owned(), |size| size.to_string());
-                mount::filesystem("tmpfs", &volume.path, "tmpfs", MountFlags::empty(), &format!("size={size}"))?;
+                let size = config
+                    .size_limit
+                    .map_or_else(|| "50%".to_owned(), |size| size.to_string());
+                mount::filesystem(
+                    "tmpfs",
+                    &volume.path,
+                    "tmpfs",
+                    MountFlags::empty(),
+                    &format!("size={size}"),
+                )?;
             }
             fs::set_permissions(&volume.path, fs::Permissions::from_mode(config.mode & 0o7777))?;
             let inside = Inside::new(&volume.path)?;

@@ -78,6 +78,33 @@ pub struct Collected {
     pub kept: usize,
 }
 
+/// Removes from podsim's data directory the layers that are not among these ([`crate::ImageStore::chain_ids`]) and that nobody uses,
+/// whoever they are for.
+///
+/// # Errors
+///
+/// If a store cannot be read.
+pub fn collect(data: &Path, keep: &BTreeSet<String>) -> Result<Collected, LayerStoreError> {
+    let mut all = Collected::default();
+    for xattrs in [OverlayXattrs::Trusted, OverlayXattrs::User] {
+        if data.join(xattrs.directory()).is_dir() {
+            let collected = LayerStore::open(data, xattrs)?.collect(keep)?;
+            all.removed += collected.removed;
+            all.kept += collected.kept;
+        }
+    }
+    Ok(all)
+}
+
+impl OverlayXattrs {
+    fn directory(self) -> &'static str {
+        match self {
+            Self::Trusted => "layers",
+            Self::User => "layers-userxattr",
+        }
+    }
+}
+
 /// The layers of images as directories. All calls block.
 pub struct LayerStore {
     directory: PathBuf,
@@ -100,12 +127,8 @@ impl LayerStore {
     ///
     /// If the directory cannot be made.
     pub fn open(data: &Path, xattrs: OverlayXattrs) -> Result<Self, LayerStoreError> {
-        let directory = data.join(match xattrs {
-            OverlayXattrs::Trusted => "layers",
-            OverlayXattrs::User => "layers-userxattr",
-        });
         let this = Self {
-            directory,
+            directory: data.join(xattrs.directory()),
             xattrs,
             state: Mutex::default(),
         };

@@ -296,7 +296,7 @@ fn the_built_in_images_unpack_in_no_time() {
     let (_data, store) = store();
     for image in ImageStore::with_builtin_images().list() {
         let start = Instant::now();
-        let lower = store.lower_dirs(image).unwrap();
+        let lower = store.lower_dirs(&image).unwrap();
         eprintln!(
             "{}: {} layers in {:?}",
             image.references[0],

@@ -117,6 +117,8 @@ pub struct LayerTree {
     nodes: Vec<LayerNode>,
     /// What this layer hides of the ones below; only until it is merged.
     hides: HashMap<u32, Hides>,
+    /// Directories that the layer has files in but does not describe: they look as in the layers below.
+    implicit: BTreeSet<u32>,
 }
 
 #[derive(Clone, Default)]
@@ -146,6 +148,7 @@ impl LayerTree {
             merged.overlay(0, layer, 0, &mut copied);
         }
         merged.hides.clear();
+        merged.implicit.clear();
         Arc::new(merged.finish())
     }
 
@@ -190,6 +193,7 @@ impl LayerTree {
 pub struct LayerBuilder {
     nodes: Vec<Building>,
     hides: HashMap<u32, Hides>,
+    implicit: BTreeSet<u32>,
 }
 
 struct Building {
@@ -226,6 +230,7 @@ impl LayerBuilder {
         Self {
             nodes: vec![Building::directory()],
             hides: HashMap::new(),
+            implicit: BTreeSet::from([0]),
         }
     }
 
@@ -300,6 +305,7 @@ impl LayerBuilder {
     }
 
     fn set_attributes(&mut self, index: u32, entry: &LayerEntry) {
+        self.implicit.remove(&index);
         if let Some(building) = self.nodes.get_mut(index as usize) {
             building.node.mode = Mode(entry.mode.0 & 0o7777);
             building.node.uid = entry.uid;
@@ -328,7 +334,11 @@ impl LayerBuilder {
             at = match self.child(at, name) {
                 Some(index) if self.is_directory(index) => index,
                 Some(_) => return None,
-                None => self.put(at, name, Building::directory()),
+                None => {
+                    let made = self.put(at, name, Building::directory());
+                    self.implicit.insert(made);
+                    made
+                }
             };
         }
         Some(at)
@@ -358,10 +368,12 @@ impl LayerBuilder {
                 }
                 target.names.retain(|name, _| !hides.names.contains(name));
             }
-            target.node.mode = node.mode;
-            target.node.uid = node.uid;
-            target.node.gid = node.gid;
-            target.node.mtime = node.mtime;
+            if !layer.implicit.contains(&directory) {
+                target.node.mode = node.mode;
+                target.node.uid = node.uid;
+                target.node.gid = node.gid;
+                target.node.mtime = node.mtime;
+            }
         }
         for (name, index) in node.names() {
             let Some(child) = layer.node(*index) else { continue };
@@ -429,6 +441,11 @@ impl LayerBuilder {
             .into_iter()
             .filter_map(|(old, hides)| Some((*new_index.get(&old)?, hides)))
             .collect();
-        LayerTree { nodes, hides }
+        let implicit = self
+            .implicit
+            .iter()
+            .filter_map(|old| new_index.get(old).copied())
+            .collect();
+        LayerTree { nodes, hides, implicit }
     }
 }

@@ -5,7 +5,8 @@ use crate::cluster::Endpoint;
 use crate::errors::Failure;
 use anyhow::Result;
 use clap::ValueEnum;
-use podsim_cri::{ExecSession, ImageService, RuntimeService};
+use podsim_cri::{ExecSession, RuntimeService};
+use podsim_image::ImageStore;
 #[cfg(target_os = "linux")]
 use podsim_linux::LinuxRuntime;
 use podsim_sys::{Clock, Winsize};
@@ -62,7 +63,9 @@ impl Backend {
         match self {
             Self::Virtual => Ok(Vec::new()),
             #[cfg(target_os = "linux")]
-            Self::Linux => podsim_linux::preflight().map_err(|missing| Failure::new(format!("error: {missing}")).into()),
+            Self::Linux => {
+                podsim_linux::preflight().map_err(|missing| Failure::new(format!("error: {missing}")).into())
+            }
             #[cfg(not(target_os = "linux"))]
             Self::Linux => not_here(),
         }
@@ -90,6 +93,8 @@ pub(crate) struct Parts {
     pub(crate) endpoint: Endpoint,
     /// The node's `/etc/hosts`.
     pub(crate) hosts: String,
+    /// The images.
+    pub(crate) images: ImageStore,
     /// Whether the node must not be seen on the host: not even its network.
     pub(crate) isolated: bool,
 }
@@ -108,15 +113,6 @@ impl Runtime {
 
     /// As CRI has it.
     pub(crate) fn service(&self) -> Arc<dyn RuntimeService> {
-        match self {
-            Self::Virtual(runtime) => Arc::new(runtime.clone()),
-            #[cfg(target_os = "linux")]
-            Self::Linux(runtime) => Arc::new(runtime.clone()),
-        }
-    }
-
-    /// As CRI has it.
-    pub(crate) fn images(&self) -> Arc<dyn ImageService> {
         match self {
             Self::Virtual(runtime) => Arc::new(runtime.clone()),
             #[cfg(target_os = "linux")]
@@ -169,12 +165,12 @@ impl Runtime {
         }
     }
 
-    /// Takes back what the node has made outside of this process. The Pods must have been removed before.
-    pub(crate) fn shutdown(&self) {
+    /// Takes back what the node has made outside of this process.
+    pub(crate) async fn shutdown(&self) {
         match self {
             Self::Virtual(_) => {}
             #[cfg(target_os = "linux")]
-            Self::Linux(runtime) => runtime.shutdown(),
+            Self::Linux(runtime) => runtime.shutdown().await,
         }
     }
 }

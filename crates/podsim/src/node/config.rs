@@ -29,6 +29,8 @@ pub(crate) struct NodeConfig {
     pub(crate) interfaces: Vec<Interface>,
     /// The node's name servers.
     nameservers: Vec<String>,
+    /// The registries that may be asked for images, as `localhost:5000`; `*` is all. Others are in PODSIM_REGISTRIES.
+    pub(crate) registries: Vec<String>,
 }
 
 /// How UTS namespaces are shared.
@@ -87,6 +89,7 @@ impl Default for NodeConfig {
             cpus: 2,
             interfaces: Vec::new(),
             nameservers: Vec::new(),
+            registries: Vec::new(),
         }
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<LinuxRuntime> {
         resolv_conf: config.resolv_conf(),
         run: places.run,
         data: places.data,
+        images: parts.images,
         rootless: places.rootless,
         shell_environment: vec![format!("{ENDPOINT_VARIABLE}={endpoint}")],
         name,

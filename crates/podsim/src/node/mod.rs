@@ -12,6 +12,7 @@ pub(crate) use backend::{Backend, BackendArgs};
 pub(crate) use config::NodeConfig;
 
 use crate::cluster::Endpoint;
+use crate::data;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use backend::{Parts, Runtime};
@@ -21,6 +22,7 @@ use futures_util::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
 use podsim_cri::{ExecSession, PodSandboxFilter, PodSandboxState, UtsNamespace};
+use podsim_image::NodeImages;
 use podsim_kubelet::{Kubelet, KubeletConfig, NodeController, Scheduler};
 use podsim_store::{DeleteOptions, Selectors, Store};
 use podsim_sys::Clock;
@@ -102,10 +104,16 @@ impl Node {
         };
         let addresses = config.addresses()?;
         let hosts = node_hosts(&config.name, addresses.first().copied());
+        let store_of_images = data::images();
+        let images = Arc::new(NodeImages::new(
+            store_of_images.clone(),
+            data::registries(&config.registries),
+        ));
         let parts = Parts {
             clock: clock.clone(),
             endpoint: endpoint.clone(),
             hosts: hosts.clone(),
+            images: store_of_images.clone(),
             isolated,
         };
         let runtime = Runtime::new(backend, config, parts)?;
@@ -115,7 +123,7 @@ impl Node {
             kubelet_config(config, &runtime, &addresses, hosts),
             store.clone(),
             runtime.service(),
-            runtime.images(),
+            images.clone(),
             clock,
         ));
         let (stop, stop_requested) = watch::channel(false);
@@ -129,7 +137,7 @@ impl Node {
             ApiServer::new(Config {
                 store: store.clone(),
                 runtime: runtime.service(),
-                images: runtime.images(),
+                images: images.clone(),
                 node: node.clone(),
                 token: endpoint.token.clone(),
             })
@@ -224,7 +232,7 @@ impl Node {
         let ended = async { while self.servers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(SERVER_GRACE, ended).await;
         self.tasks.shutdown().await;
-        self.runtime.shutdown();
+        self.runtime.shutdown().await;
     }
 }
 

@@ -27,5 +27,6 @@ pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<VirtualRuntime> 
         hosts: parts.hosts,
         resolv_conf: config.resolv_conf(),
         native,
+        images: parts.images,
     })?)
 }

@@ -1,6 +1,6 @@
 //! Runs a document on a node of its own.
 
-use super::compare::{Bindings, compare};
+use super::compare::{Bindings, compare, known_to};
 use super::document::{Content, Document, Section, Step};
 use super::report::{Case, Outcome, Report};
 use super::terminal::{PROMPT, Terminal};
@@ -253,6 +253,8 @@ impl Runner<'_> {
     /// `# `): where the output goes on with just that line, it is taken for output; the number of steps taken so is returned.
     fn judge(&mut self, step: &Step, later: &[Step], actual: &[String], bindings: &mut Bindings) -> (Outcome, usize) {
         let mut expected = step.expected.clone();
+        let printed = actual;
+        let actual = &*known_to(&expected, actual);
         let mut taken = 0;
         loop {
             match compare(&expected, actual, bindings) {
@@ -270,7 +272,7 @@ impl Runner<'_> {
                         self.edits.push(Edit {
                             line: step.line + 1,
                             count: expected.len(),
-                            lines: actual.to_vec(),
+                            lines: printed.to_vec(),
                         });
                         return (
                             Outcome::Failed(diff(

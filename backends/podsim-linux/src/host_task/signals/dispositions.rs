@@ -148,7 +148,11 @@ pub(super) fn inherit(sigpipe_ignored: Option<bool>) {
             }
             _ => real.handler == libc::SIG_IGN,
         };
-        let handler = if ignored { SigHandler::Ignore } else { SigHandler::Default };
+        let handler = if ignored {
+            SigHandler::Ignore
+        } else {
+            SigHandler::Default
+        };
         Disposition::of(signal).store(SigAction {
             handler,
             ..SigAction::default()
@@ -174,7 +178,9 @@ pub(super) fn guard_faults() {
 /// For a signal handler, with its own arguments.
 pub(super) unsafe fn previous(signal: Signal, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let place = FAULTS.iter().position(|fault| *fault == signal);
-    let handler = place.and_then(|index| PREVIOUS.get(index)).map_or(0, |slot| slot.load(SeqCst));
+    let handler = place
+        .and_then(|index| PREVIOUS.get(index))
+        .map_or(0, |slot| slot.load(SeqCst));
     if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
         kernel::set_default(signal);
         return;
@@ -189,14 +195,20 @@ pub(super) unsafe fn previous(signal: Signal, info: *mut libc::siginfo_t, contex
 /// Makes the real dispositions those that the next program is to start with: exec keeps what is ignored, and faults have a
 /// handler although the guest ignores them.
 pub(crate) fn before_exec() {
-    for signal in FAULTS.into_iter().filter(|signal| get(*signal).handler == SigHandler::Ignore) {
+    for signal in FAULTS
+        .into_iter()
+        .filter(|signal| get(*signal).handler == SigHandler::Ignore)
+    {
         kernel::set_ignored(signal);
     }
 }
 
 /// Exec has failed: our handler is needed again.
 pub(crate) fn after_failed_exec() {
-    for signal in FAULTS.into_iter().filter(|signal| get(*signal).handler == SigHandler::Ignore) {
+    for signal in FAULTS
+        .into_iter()
+        .filter(|signal| get(*signal).handler == SigHandler::Ignore)
+    {
         // SAFETY: as in `set`.
         let _ = unsafe { kernel::sigaction(signal, Some(fault_action())) };
     }

@@ -1,40 +1,53 @@
 //! `podsim image ls`, `docker images`, `crictl images`.
 
+use super::open;
 use crate::context::Context;
 use crate::node_view::{images, short_id};
 use crate::output::tabwriter;
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::Args;
+use jiff::Timestamp;
+use podsim_apiserver::duration::docker_duration;
+use podsim_image::Reference;
 
-/// Images that containers can be made from
+/// List the images: their names, ids, sizes, and what they run
 #[derive(Args, Debug)]
-pub(crate) struct ImageArgs {
-    #[command(subcommand)]
-    command: ImageCommand,
+pub(crate) struct LsArgs {
+    /// Only ids
+    #[arg(short, long)]
+    quiet: bool,
 }
 
-#[derive(Subcommand, Debug)]
-enum ImageCommand {
-    /// List the images: their names, ids, sizes, and what they run
-    #[command(visible_alias = "list")]
-    Ls,
-}
-
-pub(crate) async fn run(context: &Context, args: &ImageArgs) -> Result<i32> {
-    let ImageCommand::Ls = &args.command;
+pub(super) async fn run(context: &Context, args: &LsArgs) -> Result<i32> {
+    let images = open(context).await?.list();
+    if args.quiet {
+        for image in &images {
+            context.printer.line(short_id(&image.id)).await?;
+        }
+        return Ok(0);
+    }
     let mut rows = vec![
-        ["REPOSITORY", "TAG", "IMAGE ID", "SIZE", "RUNS"]
+        ["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "RUNS"]
             .map(str::to_owned)
             .to_vec(),
     ];
-    for image in crate::commands::image::list(context).await? {
-        let runs = [image.entrypoint, image.cmd].concat().join(" ");
-        for (repository, tag) in repositories(&image.repo_tags) {
+    let now = context.terminal.now();
+    for image in images {
+        let config = &image.config.config;
+        let runs = [config.entrypoint.as_slice(), &config.cmd].concat().join(" ");
+        let created = image.config.created.as_deref().and_then(|created| created.parse().ok());
+        let names = image.references.iter().filter_map(|name| Reference::parse(name).ok());
+        let tags: Vec<String> = names
+            .filter(|name| name.tag.is_some())
+            .map(|name| name.to_string())
+            .collect();
+        for (repository, tag) in repositories(&tags) {
             rows.push(vec![
                 repository,
                 tag,
                 short_id(&image.id).to_owned(),
-                size(image.size),
+                age(created, now),
+                size(image.size()),
                 runs.clone(),
             ]);
         }
@@ -50,13 +63,14 @@ pub(crate) async fn run_as_docker(context: &Context) -> Result<i32> {
             .map(str::to_owned)
             .to_vec(),
     ];
+    let now = context.terminal.now();
     for image in list(context).await? {
         for (repository, tag) in repositories(&image.repo_tags) {
             rows.push(vec![
                 repository,
                 tag,
                 short_id(&image.id).to_owned(),
-                "N/A".to_owned(),
+                age(image.created, now),
                 size(image.size),
             ]);
         }
@@ -100,6 +114,14 @@ fn repositories(tags: &[String]) -> Vec<(String, String)> {
             (short.to_owned(), tag.to_owned())
         })
         .collect()
+}
+
+/// As docker: a time that an image does not tell is not available.
+fn age(created: Option<Timestamp>, now: Timestamp) -> String {
+    match created {
+        Some(created) => format!("{} ago", docker_duration(now.as_second() - created.as_second())),
+        None => "N/A".to_owned(),
+    }
 }
 
 /// As docker: three digits and a decimal unit.
