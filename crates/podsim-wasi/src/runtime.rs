@@ -1,9 +1,9 @@
 //! [`Runtime`]: the engine, its ticks, and the programs; one for all processes of a node.
 
 use crate::cache::{ModuleCache, Program};
-use crate::one_process::OneProcess;
 use crate::engine_config;
 use crate::error::LoadError;
+use crate::one_process::OneProcess;
 use crate::{p1, podsim_v1, wasix};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
@@ -47,7 +47,11 @@ impl<S: Syscalls> Runtime<S> {
         let mut config = engine_config();
         settings.configure(&mut config);
         let runtime = Self::with(&config, Some(Arc::new(settings)))?;
-        if let Some(precompiled) = runtime.one_process.as_ref().and_then(|settings| settings.precompiled.as_ref()) {
+        if let Some(precompiled) = runtime
+            .one_process
+            .as_ref()
+            .and_then(|settings| settings.precompiled.as_ref())
+        {
             runtime.register_precompiled(precompiled.wasm.clone(), precompiled.code);
         }
         Ok(runtime)

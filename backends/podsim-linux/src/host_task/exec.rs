@@ -51,7 +51,10 @@ impl Handover {
                 all | (u8::from(*closed) << (index + 1))
             });
         let executable = self.executable.unwrap_or(-1);
-        format!("{VARIABLE}={},{flags},{executable},{}{}", self.program, self.comm, self.path)
+        format!(
+            "{VARIABLE}={},{flags},{executable},{}{}",
+            self.program, self.comm, self.path
+        )
     }
 
     /// Reads the variable's value.
