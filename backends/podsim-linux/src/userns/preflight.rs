@@ -60,6 +60,7 @@ pub fn preflight(uid: u32) -> Result<Vec<String>, Missing> {
     let mut notes: Vec<String> =
         serde_json::from_slice::<Result<_, Missing>>(&said).map_err(|error| broken(error.into()))??;
     notes.extend(cgroup::Manager::detect().missing());
+    notes.extend((uid != 0).then(|| rootless::missing_ids(uid)).flatten());
     Ok(notes)
 }
 

@@ -72,13 +72,22 @@ pub fn enter_rootless() -> Result<Rootless, Missing> {
                 missing,
             });
         }
-        Err(why) => missing.push(format!("Pods can only run as user and group 0: {why}")),
+        Err(why) => missing.push(only_root(&why)),
     }
     map_own(uid, gid).map_err(|error| switches.explain(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
     Ok(Rootless {
         ids: Ids::Single,
         missing,
     })
+}
+
+fn only_root(why: &str) -> String {
+    format!("Pods can only run as user and group 0: {why}")
+}
+
+/// Why Pods of this user can have no ids but 0, if that is so.
+pub(super) fn missing_ids(uid: u32) -> Option<String> {
+    plan(uid).err().map(|why| only_root(&why))
 }
 
 /// Maps only the user's own ids, which needs no help (user_namespaces(7), "Defining user and group ID mappings").
