@@ -8,6 +8,15 @@ use podsim_virtual::{VirtualConfig, VirtualRuntime};
 use std::sync::Arc;
 use std::time::Duration;
 
+macro_rules! program {
+    ($name:ident, $wasm:expr) => {
+        #[test]
+        fn $name() {
+            conforms(stringify!($name), $wasm);
+        }
+    };
+}
+
 include!(concat!(env!("OUT_DIR"), "/conformance.rs"));
 
 /// How long a program may take, in the host's time. (Its own time is a clock that only goes on when all sleep.)

@@ -2,6 +2,8 @@
 
 mod cli;
 mod conformance;
+#[cfg(target_os = "linux")]
+mod host_task;
 mod image;
 mod layers;
 mod notes;

@@ -10,9 +10,9 @@ use crate::host_task::{HostTask, Identity, signals, title};
 use bytes::Bytes;
 use podsim_image::builtin;
 use podsim_sys::Errno;
-use podsim_wasi::{Outcome, Runtime};
+use podsim_wasi::{OneProcess, Outcome, Precompiled, Runtime};
 use std::future::Future;
-use std::os::fd::{AsFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -61,6 +61,7 @@ fn enter(runtime_has_begun: bool) {
     title::set_comm(&handover.comm);
     let guest = Guest {
         file,
+        path: handover.path,
         argv: arguments(),
         environ: environment(),
         sigpipe_ignored: runtime_has_begun.then_some(handover.sigpipe_ignored),
@@ -72,7 +73,7 @@ fn enter(runtime_has_begun: bool) {
 /// does not run it. SIGPIPE gets its default: Rust's runtime has ignored it. A program of the node's shell is the caller's to run.
 pub(crate) fn start(program: Program, environ: Vec<String>) -> Errno {
     match program {
-        Program::Wasm { file, argv, comm } => {
+        Program::Wasm { file, argv, comm, path } => {
             title::set_comm(&comm);
             if !std::env::args_os().eq(argv.iter().map(std::ffi::OsString::from)) {
                 // An interpreter's arguments are not those that the process was made with.
@@ -81,6 +82,7 @@ pub(crate) fn start(program: Program, environ: Vec<String>) -> Errno {
             title::set_environment(&environ);
             let guest = Guest {
                 file,
+                path,
                 argv,
                 environ,
                 sigpipe_ignored: Some(false),
@@ -118,6 +120,8 @@ fn environment() -> Vec<String> {
 /// A wasm program and what it is started with.
 struct Guest {
     file: OwnedFd,
+    /// Where it was found.
+    path: String,
     argv: Vec<String>,
     environ: Vec<String>,
     /// What the guest is to find, where Rust's runtime has changed it.
@@ -130,21 +134,46 @@ impl Guest {
         let task = HostTask::new(Identity {
             argv: self.argv,
             environ: self.environ,
-            exe: path_of(self.file.as_fd()),
+            exe: path_of(self.file.as_fd()).unwrap_or(self.path),
         });
+        let image = lowest_free(&self.file);
         let (program, code) = load(self.file);
-        let runtime = match signals::with_guarded_faults(Runtime::<HostTask>::for_one_process) {
+        let settings = OneProcess {
+            precompiled: code.map(|code| Precompiled {
+                wasm: program.clone(),
+                code,
+            }),
+            instantiated: Box::new(move || close_image(image)),
+        };
+        let runtime = signals::with_guarded_faults(|| Runtime::<HostTask>::for_one_process(settings));
+        let runtime = match runtime {
             Ok(runtime) => runtime,
             Err(error) => fail(&format!("cannot run wasm here: {error:#}")),
         };
-        if let Some(code) = code {
-            runtime.register_precompiled(program.clone(), code);
-        }
         match block_on(podsim_wasi::run(&runtime, task, program)) {
             // The kernel has put an end to the process, or another program into it: nobody comes here.
             Outcome::Ended | Outcome::Exec => fail("the guest has ended and its process has not"),
         }
     }
+}
+
+/// Closes the descriptor by which the engine has mapped the program's data (a memfd): a guest's descriptors are its own.
+///
+/// The engine would need it for another instance, and would close it when it drops the module. Neither happens: this process makes
+/// one instance, and ends without dropping anything.
+fn close_image(number: RawFd) {
+    // SAFETY: the lowest number that was free before the engine began; if it is open now, the engine has it. It is looked at first.
+    let image = unsafe { BorrowedFd::borrow_raw(number) };
+    if rustix::fs::fcntl_get_seals(image).is_ok_and(|seals| seals.contains(rustix::fs::SealFlags::WRITE)) {
+        // SAFETY: see above.
+        drop(unsafe { OwnedFd::from_raw_fd(number) });
+    }
+}
+
+/// The lowest number that is free when `file` is closed.
+fn lowest_free(file: &OwnedFd) -> RawFd {
+    let number = file.as_raw_fd();
+    rustix::io::fcntl_dupfd_cloexec(file, 0).map_or(number, |copy| copy.as_raw_fd().min(number))
 }
 
 fn fail(why: &str) -> ! {
@@ -153,11 +182,10 @@ fn fail(why: &str) -> ! {
     std::process::exit(126)
 }
 
-/// The path of an open file, as `/proc/self/exe` would show it.
-fn path_of(file: BorrowedFd<'_>) -> String {
-    use std::os::fd::AsRawFd as _;
+/// The path of an open file, as `/proc/self/exe` would show it; `None` where there is no `/proc`.
+fn path_of(file: BorrowedFd<'_>) -> Option<String> {
     let link = rustix::fs::readlink(format!("/proc/self/fd/{}", file.as_raw_fd()), Vec::new());
-    link.map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+    Some(link.ok()?.to_string_lossy().into_owned())
 }
 
 /// The program's bytes; for a built-in one podsim's own, with its precompiled code.

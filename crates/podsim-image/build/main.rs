@@ -109,7 +109,7 @@ impl Images {
             };
             writeln!(
                 self.programs,
-                "    RawProgram {{ layer: {}, offset: {}, length: {}, artifact: include_bytes!({artifact:?}) }},",
+                "    RawProgram {{ layer: {}, offset: {}, length: {}, artifact: paged!({artifact:?}) }},",
                 constant(&recipe.name),
                 program.offset,
                 program.wasm.len(),

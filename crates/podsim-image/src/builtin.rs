@@ -29,6 +29,19 @@ struct RawProgram {
     artifact: &'static [u8],
 }
 
+/// Bytes that begin where a page of memory does, so that code among them can be run where it is.
+#[cfg_attr(target_arch = "x86_64", repr(C, align(4096)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C, align(65536)))]
+struct Paged<const LEN: usize>([u8; LEN]);
+
+/// The bytes of a file, from the beginning of a page.
+macro_rules! paged {
+    ($path:literal) => {{
+        static BYTES: Paged<{ include_bytes!($path).len() }> = Paged(*include_bytes!($path));
+        &BYTES.0
+    }};
+}
+
 include!(concat!(env!("OUT_DIR"), "/images.rs"));
 
 /// A wasm program of a built-in image.

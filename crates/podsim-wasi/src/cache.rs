@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use podsim_sys::Syscalls;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use wasmtime::{Engine, ExternType, FuncType, InstancePre, Linker, Module, Val, ValType};
 
@@ -47,6 +48,8 @@ struct Compiled<S: Syscalls> {
 pub(crate) struct ModuleCache<S: Syscalls> {
     engine: Engine,
     linker: Linker<State<S>>,
+    /// Whether precompiled code is run where it is.
+    in_place: bool,
     inner: Mutex<Inner<S>>,
 }
 
@@ -60,10 +63,11 @@ struct Inner<S: Syscalls> {
 }
 
 impl<S: Syscalls> ModuleCache<S> {
-    pub(crate) fn new(engine: Engine, linker: Linker<State<S>>) -> Self {
+    pub(crate) fn new(engine: Engine, linker: Linker<State<S>>, in_place: bool) -> Self {
         Self {
             engine,
             linker,
+            in_place,
             inner: Mutex::new(Inner {
                 precompiled: HashMap::new(),
                 compiled: HashMap::new(),
@@ -140,7 +144,13 @@ impl<S: Syscalls> ModuleCache<S> {
         // SAFETY: the bytes must be what this version of wasmtime made from a module and nobody has changed.
         // `register_precompiled` asks that of its caller, who passes artifacts that the build script made and the linker put
         // into this very binary; version and settings are checked by `deserialize`.
-        let module = unsafe { Module::deserialize(&self.engine, code) };
+        let module = unsafe {
+            if self.in_place {
+                Module::deserialize_raw(&self.engine, NonNull::from(code))
+            } else {
+                Module::deserialize(&self.engine, code)
+            }
+        };
         match module {
             Ok(module) => self.link(&module).ok().map(Arc::new),
             Err(error) => {

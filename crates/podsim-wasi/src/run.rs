@@ -59,6 +59,7 @@ async fn run_to_end<S: Syscalls>(runtime: &Runtime<S>, task: S, program: Bytes) 
         let instance = program.pre.instantiate_async(&mut store).await?;
         let memory = instance.get_memory(&mut store, "memory");
         store.data_mut().memory = memory;
+        runtime.instantiated();
         let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
         store.data_mut().resume();
         start.call_async(&mut store, ()).await

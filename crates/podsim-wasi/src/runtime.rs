@@ -3,6 +3,7 @@
 use crate::cache::{ModuleCache, Program};
 use crate::engine_config;
 use crate::error::LoadError;
+use crate::one_process::OneProcess;
 use crate::{p1, podsim_v1, wasix};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
@@ -21,8 +22,8 @@ pub const TICK: Duration = Duration::from_millis(10);
 pub struct Runtime<S: Syscalls> {
     engine: Engine,
     cache: Arc<ModuleCache<S>>,
-    /// Whether a program may be compiled on other threads.
-    threads: bool,
+    /// For a process of its own, in which there are no other threads.
+    one_process: Option<Arc<OneProcess>>,
 }
 
 impl<S: Syscalls> Clone for Runtime<S> {
@@ -30,7 +31,7 @@ impl<S: Syscalls> Clone for Runtime<S> {
         Self {
             engine: self.engine.clone(),
             cache: self.cache.clone(),
-            threads: self.threads,
+            one_process: self.one_process.clone(),
         }
     }
 }
@@ -38,25 +39,37 @@ impl<S: Syscalls> Clone for Runtime<S> {
 impl<S: Syscalls> Runtime<S> {
     /// A runtime; fails where the engine cannot run (a machine that Cranelift does not know).
     pub fn new() -> wasmtime::Result<Self> {
-        Self::with(&engine_config(), true)
+        Self::with(&engine_config(), None)
     }
 
     /// A runtime for a process that runs one guest and has one thread: nothing is compiled elsewhere, and nobody ticks.
-    pub fn for_one_process() -> wasmtime::Result<Self> {
+    pub fn for_one_process(settings: OneProcess) -> wasmtime::Result<Self> {
         let mut config = engine_config();
-        // How code is compiled, not what it is: precompiled code can be used.
-        config.parallel_compilation(false);
-        Self::with(&config, false)
+        settings.configure(&mut config);
+        let runtime = Self::with(&config, Some(Arc::new(settings)))?;
+        if let Some(precompiled) = runtime
+            .one_process
+            .as_ref()
+            .and_then(|settings| settings.precompiled.as_ref())
+        {
+            runtime.register_precompiled(precompiled.wasm.clone(), precompiled.code);
+        }
+        Ok(runtime)
     }
 
-    fn with(config: &wasmtime::Config, threads: bool) -> wasmtime::Result<Self> {
+    fn with(config: &wasmtime::Config, one_process: Option<Arc<OneProcess>>) -> wasmtime::Result<Self> {
         let engine = Engine::new(config)?;
         let mut linker = Linker::new(&engine);
         p1::add_to_linker(&mut linker)?;
         wasix::add_to_linker(&mut linker)?;
         podsim_v1::add_to_linker(&mut linker)?;
-        let cache = Arc::new(ModuleCache::new(engine.clone(), linker));
-        Ok(Self { engine, cache, threads })
+        let in_place = one_process.as_ref().is_some_and(|settings| settings.runs_in_place());
+        let cache = Arc::new(ModuleCache::new(engine.clone(), linker, in_place));
+        Ok(Self {
+            engine,
+            cache,
+            one_process,
+        })
     }
 
     /// Says that `code` is what `Engine::precompile_module` (with [`engine_config`]) made from `wasm`. The code must come from
@@ -98,6 +111,13 @@ impl<S: Syscalls> Runtime<S> {
             .map(drop)
     }
 
+    /// The program's instance is there, and it has not begun.
+    pub(crate) fn instantiated(&self) {
+        if let Some(settings) = &self.one_process {
+            (settings.instantiated)();
+        }
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -107,7 +127,7 @@ impl<S: Syscalls> Runtime<S> {
         if let Some(program) = self.cache.ready(&wasm) {
             return Ok(program);
         }
-        if !self.threads {
+        if self.one_process.is_some() {
             return self.cache.compile(&wasm);
         }
         let done = Arc::new((Mutex::new(None), AtomicWaker::new()));

@@ -24,7 +24,7 @@ const EXECUTABLE: &str = "/proc/self/exe";
 /// Where a descriptor of podsim's own is put: above those that guests use.
 const OWN_DESCRIPTORS: u64 = 1000;
 
-/// What the next podsim is told: `program,flags,executable,comm`.
+/// What the next podsim is told: `program,flags,executable,comm/path`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Handover {
     /// The descriptor of the program's file.
@@ -35,8 +35,10 @@ pub(crate) struct Handover {
     pub(crate) closed: [bool; 3],
     /// The descriptor of podsim's own file, where it cannot be found any more.
     pub(crate) executable: Option<RawFd>,
-    /// The name of the process.
+    /// The name of the process; without a slash.
     pub(crate) comm: String,
+    /// The program's path, from the root.
+    pub(crate) path: String,
 }
 
 impl Handover {
@@ -49,7 +51,10 @@ impl Handover {
                 all | (u8::from(*closed) << (index + 1))
             });
         let executable = self.executable.unwrap_or(-1);
-        format!("{VARIABLE}={},{flags},{executable},{}", self.program, self.comm)
+        format!(
+            "{VARIABLE}={},{flags},{executable},{}{}",
+            self.program, self.comm, self.path
+        )
     }
 
     /// Reads the variable's value.
@@ -58,12 +63,15 @@ impl Handover {
         let program = parts.next()?.parse().ok().filter(|fd| *fd >= 0)?;
         let flags: u8 = parts.next()?.parse().ok()?;
         let executable: RawFd = parts.next()?.parse().ok()?;
+        let names = parts.next()?;
+        let (comm, path) = names.split_at(names.find('/').unwrap_or(names.len()));
         Some(Self {
             program,
             sigpipe_ignored: flags & 1 != 0,
             closed: [flags & 2 != 0, flags & 4 != 0, flags & 8 != 0],
             executable: (executable >= 0).then_some(executable),
-            comm: parts.next()?.to_owned(),
+            comm: comm.to_owned(),
+            path: path.to_owned(),
         })
     }
 }
@@ -123,7 +131,7 @@ pub(crate) fn replace(program: Program, envp: Vec<String>, mask: SigSet) -> Errn
             Ok(path) => call(Target::Path(&path), argv, envp, mask),
             Err(errno) => errno,
         },
-        Program::Wasm { file, argv, comm } => replace_by_wasm(file, comm, argv, envp, mask),
+        Program::Wasm { file, argv, comm, path } => replace_by_wasm(file, (comm, path), argv, envp, mask),
         Program::Node { name, argv } => {
             let mut envp = envp;
             envp.push(format!("{NODE_PROGRAM_VARIABLE}={name}"));
@@ -132,7 +140,13 @@ pub(crate) fn replace(program: Program, envp: Vec<String>, mask: SigSet) -> Errn
     }
 }
 
-fn replace_by_wasm(file: OwnedFd, comm: String, argv: Vec<String>, mut envp: Vec<String>, mask: SigSet) -> Errno {
+fn replace_by_wasm(
+    file: OwnedFd,
+    (comm, path): (String, String),
+    argv: Vec<String>,
+    mut envp: Vec<String>,
+    mask: SigSet,
+) -> Errno {
     // Not in the place of a closed standard stream. The kernel would not have needed a descriptor: no room is no error.
     let file = match rustix::io::fcntl_dupfd_cloexec(&file, 3) {
         Ok(high) => high,
@@ -146,6 +160,7 @@ fn replace_by_wasm(file: OwnedFd, comm: String, argv: Vec<String>, mut envp: Vec
         closed: plugs.0,
         executable: held.map(|fd| fd.as_raw_fd()),
         comm,
+        path,
     };
     envp.push(handover.to_variable());
     let keep = |fd: BorrowedFd<'_>, flags| {
@@ -243,6 +258,7 @@ mod tests {
                 closed: [false, true, false],
                 executable: None,
                 comm: "a,b=c".to_owned(),
+                path: "/bin/a,b=c".to_owned(),
             },
             Handover {
                 program: 4,
@@ -250,6 +266,7 @@ mod tests {
                 closed: [true, false, true],
                 executable: Some(1000),
                 comm: String::new(),
+                path: String::new(),
             },
         ];
         for handover in handovers {

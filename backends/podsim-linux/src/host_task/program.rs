@@ -25,6 +25,8 @@ pub enum Program {
         argv: Vec<String>,
         /// The name that the process gets (`/proc/PID/comm`).
         comm: String,
+        /// The module's path, from the root.
+        path: String,
     },
     /// A program of the node's own shell, `kubectl` for example: it is in podsim.
     Node {
@@ -108,6 +110,7 @@ pub(super) fn open_as(own: &Identity, path: &str, argv: Vec<String>) -> Result<P
                 file,
                 argv: interpreted,
                 comm,
+                path: absolute(place),
             });
         }
         break;
@@ -117,6 +120,14 @@ pub(super) fn open_as(own: &Identity, path: &str, argv: Vec<String>) -> Result<P
         path: own.resolve(path)?.into_owned(),
         argv,
     })
+}
+
+/// The path from the root. It may hold links: the kernel knows better where a file is, but only `/proc` tells.
+fn absolute(path: String) -> String {
+    match super::files::getcwd() {
+        Ok(directory) if !path.starts_with('/') => format!("{}/{path}", directory.trim_end_matches('/')),
+        _ => path,
+    }
 }
 
 /// Opens a program and reads how it begins; `None` where the file may be run but not read.

@@ -1,75 +1,79 @@
-//! `posix_spawn(3)`: a child that shares nothing but one page, in which it says why it could not become the program.
+//! `posix_spawn(3)`: fork, and a pipe through which the child says why it could not become the program.
 //!
-//! The parent waits in the kernel until the child has a program or is dead (`vfork(2)`), but the child has a memory of its own:
-//! it runs ordinary code of this program, and signals may kill it at any moment.
-#![expect(unsafe_code, reason = "clone, and the shared page")]
+//! Exec closes the pipe, after all that it does: then the parent goes on. (`vfork(2)` would wake it in the middle of exec, when
+//! the child still has the descriptors that exec closes, and may still be put into another group.)
+#![expect(unsafe_code, reason = "fork")]
 
 use super::abi::{check, errno};
 use super::signals::{self, dispositions, kernel};
 use super::{Identity, descriptors, exec, files, processes, program, terminals};
 use podsim_sys::*;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-
-/// A number that parent and child see.
-struct Report(*mut libc::c_void);
-
-/// The size of the mapping: the kernel makes it a page.
-const PAGE: usize = 4096;
-
-impl Report {
-    fn new() -> Result<Self> {
-        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping, where the kernel likes.
-        let page = unsafe { mmap_anonymous(std::ptr::null_mut(), PAGE, protection, MapFlags::SHARED) };
-        page.map(Self).map_err(errno)
-    }
-
-    /// An errno; 0 is none.
-    fn cell(&self) -> &AtomicU32 {
-        // SAFETY: the page is there as long as `self`, aligned, and zero at first.
-        unsafe { &*self.0.cast() }
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `new`; no reference outlives `self`.
-        let _ = unsafe { rustix::mm::munmap(self.0, PAGE) };
-    }
-}
+use rustix::io::Errno as IoErrno;
+use std::os::fd::OwnedFd;
 
 pub(super) fn spawn(own: &Identity, request: SpawnRequest) -> Result<Pid> {
-    let report = Report::new()?;
+    let (report, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(errno)?;
     let mask = request.signal_mask.unwrap_or_else(signals::mask);
     // Until the child has forgotten the parent's handlers, nothing may call them there.
     let before = kernel::set_mask(SigSet::FULL);
-    let flags = libc::c_long::from(libc::CLONE_VFORK | libc::SIGCHLD);
+    let flags = libc::c_long::from(libc::SIGCHLD);
     // SAFETY: as fork(2); this process has one thread.
     let forked = check(unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) });
     if forked == Ok(0) {
-        let errno = become_child(own, request, mask);
-        report.cell().store(errno.0.into(), SeqCst);
-        // SAFETY: ends the child, in which nothing is left to be done.
-        unsafe { libc::_exit(127) };
+        drop(report);
+        become_child(own, request, mask, tell);
     }
     kernel::set_mask(before);
+    drop(tell);
     let child = i32::try_from(forked?).map_err(|_| Errno::EAGAIN)?;
-    match u16::try_from(report.cell().load(SeqCst)) {
-        Ok(0) | Err(_) => Ok(Pid(child)),
-        Ok(number) => {
+    match read_report(&report) {
+        None => Ok(Pid(child)),
+        Some(errno) => {
             // SAFETY: waits for a child that has ended; its status is of no interest.
-            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
-            Err(Errno(number))
+            while check(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }) == Err(Errno::EINTR) {}
+            Err(errno)
         }
     }
 }
 
-/// In the child: does what is asked for and runs the program; returns only if that fails.
-fn become_child(own: &Identity, request: SpawnRequest, mask: SigSet) -> Errno {
-    match prepare(own, &request, mask) {
-        Ok(program) => exec::replace(program, request.envp, mask),
-        Err(errno) => errno,
+/// What the child said; nothing when it has a program, or a signal has killed it. Caught signals have to wait.
+fn read_report(report: &OwnedFd) -> Option<Errno> {
+    let mut number = [0; 2];
+    loop {
+        match rustix::io::read(report, &mut number) {
+            Err(IoErrno::INTR) => {}
+            Ok(2) => return Some(Errno(u16::from_ne_bytes(number))),
+            _ => return None,
+        }
+    }
+}
+
+/// In the child: does what is asked for and runs the program, or says why not.
+fn become_child(own: &Identity, request: SpawnRequest, mask: SigSet, tell: OwnedFd) -> ! {
+    let (tell, errno) = match out_of_the_way(tell, &request.fd_actions) {
+        (tell, Ok(())) => match prepare(own, &request, mask) {
+            Ok(program) => (tell, exec::replace(program, request.envp, mask)),
+            Err(errno) => (tell, errno),
+        },
+        (tell, Err(errno)) => (tell, errno),
+    };
+    let _ = rustix::io::write(&tell, &errno.0.to_ne_bytes());
+    // SAFETY: ends the child, in which nothing is left to be done.
+    unsafe { libc::_exit(127) }
+}
+
+/// Moves the pipe to a number that the actions do not speak of.
+fn out_of_the_way(tell: OwnedFd, actions: &[FdAction]) -> (OwnedFd, Result<()>) {
+    let numbers = actions.iter().flat_map(|action| match action {
+        FdAction::Dup2 { from, to } => [from.0, to.0],
+        FdAction::Close(fd) | FdAction::Open { fd, .. } | FdAction::Fchdir(fd) => [fd.0, -1],
+        FdAction::Chdir(_) => [-1, -1],
+    });
+    // At least 3: what is below is filled for exec where it is closed.
+    let above = numbers.max().unwrap_or(-1).saturating_add(1).max(3);
+    match rustix::io::fcntl_dupfd_cloexec(&tell, above) {
+        Ok(moved) => (moved, Ok(())),
+        Err(error) => (tell, Err(errno(error))),
     }
 }
 

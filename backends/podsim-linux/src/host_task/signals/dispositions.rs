@@ -27,19 +27,21 @@ pub(crate) struct Disposition {
     no_child_wait: AtomicBool,
 }
 
-static DISPOSITIONS: [Disposition; 64] = [const { Disposition::DEFAULT }; 64];
+static DISPOSITIONS: [Disposition; 64] = [const { Disposition::new() }; 64];
 
 /// The handlers that were there before ours, by [`FAULTS`]; 0 is none.
 static PREVIOUS: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 
 impl Disposition {
-    const DEFAULT: Self = Self {
-        handler: AtomicU8::new(0),
-        mask: AtomicU64::new(0),
-        restart: AtomicBool::new(false),
-        reset: AtomicBool::new(false),
-        no_child_wait: AtomicBool::new(false),
-    };
+    const fn new() -> Self {
+        Self {
+            handler: AtomicU8::new(0),
+            mask: AtomicU64::new(0),
+            restart: AtomicBool::new(false),
+            reset: AtomicBool::new(false),
+            no_child_wait: AtomicBool::new(false),
+        }
+    }
 
     /// Where a signal's disposition is.
     fn of(signal: Signal) -> &'static Self {
