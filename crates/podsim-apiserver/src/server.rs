@@ -18,9 +18,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// What the server needs.
 pub struct Config {
@@ -36,9 +39,10 @@ pub struct Config {
     pub token: String,
 }
 
-/// Serves the API.
+/// Serves the API. Clones share everything, so that one API may have several listeners.
+#[derive(Clone)]
 pub struct ApiServer {
-    app: App,
+    app: Arc<App>,
 }
 
 pub(crate) struct App {
@@ -47,7 +51,6 @@ pub(crate) struct App {
     pub(crate) images: Arc<dyn ImageService>,
     pub(crate) node: Arc<dyn NodeAccess>,
     token: String,
-    address: String,
 }
 
 impl App {
@@ -57,10 +60,22 @@ impl App {
     }
 }
 
+/// What a request's handler knows of its connection.
+#[derive(Clone)]
+struct Front {
+    app: Arc<App>,
+    /// Where the server listens.
+    address: Arc<str>,
+    /// The client has shown a certificate that our own authority has signed.
+    certified: bool,
+}
+
 /// How many connections there may be at a time; more wait to be accepted.
-const CONNECTIONS: usize = 1024;
+const CONNECTIONS: usize = 4096;
 /// How long a client may take to send the head of a request. Host time: this is about the connection.
 const HEADER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take for TLS' handshake. Host time.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl ApiServer {
     /// A server over these.
@@ -73,24 +88,42 @@ impl ApiServer {
             node,
             token,
         } = config;
-        Self {
-            app: App {
-                store,
-                runtime,
-                images,
-                node,
-                token,
-                address: String::new(),
-            },
-        }
+        let app = App {
+            store,
+            runtime,
+            images,
+            node,
+            token,
+        };
+        Self { app: Arc::new(app) }
     }
 
     /// Serves until `shutdown` is ready; then every connection is cut.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let router = router(App {
-            address: listener.local_addr()?.to_string(),
-            ..self.app
-        });
+        self.accept(listener, None, shutdown).await
+    }
+
+    /// The same over TLS. A client with a certificate that `tls` accepts needs no token.
+    pub async fn serve_tls(
+        self,
+        listener: TcpListener,
+        tls: Arc<ServerConfig>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        self.accept(listener, Some(TlsAcceptor::from(tls)), shutdown).await
+    }
+
+    async fn accept(
+        self,
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let front = Front {
+            app: self.app,
+            address: listener.local_addr()?.to_string().into(),
+            certified: false,
+        };
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         tokio::pin!(shutdown);
@@ -115,16 +148,18 @@ impl ApiServer {
             };
             // Small messages matter here: keys of an interactive exec.
             let _ = stream.set_nodelay(true);
-            let service = TowerToHyperService::new(router.clone());
+            let (front, tls) = (front.clone(), tls.clone());
             connections.spawn(async move {
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_PATIENCE)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .with_upgrades();
-                // A client that goes away in the middle is nobody's fault.
-                if let Err(error) = connection.await {
-                    tracing::debug!("connection: {error}");
+                match tls {
+                    None => talk(front, stream).await,
+                    Some(tls) => match tokio::time::timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            let certified = stream.get_ref().1.peer_certificates().is_some();
+                            talk(Front { certified, ..front }, stream).await;
+                        }
+                        Ok(Err(error)) => tracing::debug!("TLS: {error}"),
+                        Err(_) => tracing::debug!("TLS: the handshake took too long"),
+                    },
                 }
                 drop(slot);
             });
@@ -132,26 +167,38 @@ impl ApiServer {
     }
 }
 
-fn router(app: App) -> Router {
-    Router::new().fallback(handle).with_state(Arc::new(app))
+async fn talk(front: Front, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = TowerToHyperService::new(Router::new().fallback(handle).with_state(front));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // A client that goes away in the middle is nobody's fault.
+    if let Err(error) = connection.await {
+        tracing::debug!("connection: {error}");
+    }
 }
 
-async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
-    route(&app, request).await.unwrap_or_else(IntoResponse::into_response)
+async fn handle(State(front): State<Front>, request: Request) -> Response {
+    route(&front, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn route(app: &Arc<App>, request: Request) -> Result<Response> {
+async fn route(front: &Front, request: Request) -> Result<Response> {
+    let app = &front.app;
     let path = percent_decode(request.uri().path()).ok_or_else(ApiError::no_such_path)?;
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     // Health is for everybody, as in Kubernetes.
     if let ["healthz" | "livez" | "readyz", ..] = segments.as_slice() {
         return Ok((StatusCode::OK, "ok").into_response());
     }
-    authenticate(app, request.headers())?;
+    if !front.certified {
+        authenticate(app, request.headers())?;
+    }
     let query = Query::parse(request.uri().query())?;
     let document = match segments.as_slice() {
         ["version"] => Some(discovery::version()),
-        ["api"] => Some(discovery::api_versions(&app.address)),
+        ["api"] => Some(discovery::api_versions(&front.address)),
         ["apis"] => Some(discovery::api_groups()),
         ["apis", group] => discovery::api_group(group),
         ["api", version] => discovery::api_resources("", version),

@@ -38,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) store: Store,
     /// What runs the containers.
     pub(crate) runtime: VirtualRuntime,
+    /// The API, for listeners besides the one of podsim's own verbs.
+    pub(crate) api: ApiServer,
     /// Where the API is.
     endpoint: Endpoint,
     stop_requested: watch::Receiver<bool>,
@@ -117,6 +119,7 @@ impl Node {
             node: Arc::new(access),
             token: endpoint.token.clone(),
         });
+        let api = server.clone();
         let (stop_server, stopped) = oneshot::channel();
         let server = tokio::spawn(async move {
             if let Err(error) = server.serve(listener, stopped.map(|_| ())).await {
@@ -134,6 +137,7 @@ impl Node {
         Ok(Self {
             store,
             runtime,
+            api,
             endpoint,
             stop_requested,
             stop_server: Some(stop_server),
