@@ -4,7 +4,7 @@ use crate::node_view::{self, NodeAccess};
 use crate::query::Query;
 use crate::status::{ApiError, Result};
 use crate::target::Target;
-use crate::{discovery, objects, pods, watch};
+use crate::{discovery, gzip, metrics, negotiate, objects, openapi, pods, review, subresource, watch};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -57,6 +57,16 @@ impl App {
     /// The time of the node.
     pub(crate) fn now(&self) -> Timestamp {
         time::timestamp(self.store.clock().as_ref())
+    }
+
+    /// Whether it is the token. Compared in constant time, so that its beginning cannot be found by timing.
+    pub(crate) fn is_token(&self, shown: &[u8]) -> bool {
+        let wanted = self.token.as_bytes();
+        let different = shown
+            .iter()
+            .zip(wanted)
+            .fold(0, |different, (a, b)| different | (a ^ b));
+        !wanted.is_empty() && shown.len() == wanted.len() && std::hint::black_box(different) == 0
     }
 }
 
@@ -181,7 +191,9 @@ async fn talk(front: Front, stream: impl AsyncRead + AsyncWrite + Unpin + Send +
 }
 
 async fn handle(State(front): State<Front>, request: Request) -> Response {
-    route(&front, request).await.unwrap_or_else(IntoResponse::into_response)
+    let gzip = gzip::wanted(request.headers());
+    let answer = route(&front, request).await.unwrap_or_else(IntoResponse::into_response);
+    if gzip { gzip::compress(answer).await } else { answer }
 }
 
 async fn route(front: &Front, request: Request) -> Result<Response> {
@@ -196,17 +208,38 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
         authenticate(app, request.headers())?;
     }
     let query = Query::parse(request.uri().query())?;
+    let aggregated = negotiate::wants_aggregated(request.headers());
     let document = match segments.as_slice() {
         ["version"] => Some(discovery::version()),
+        ["api"] if aggregated => return Ok(aggregated_discovery(app, true)),
+        ["apis"] if aggregated => return Ok(aggregated_discovery(app, false)),
         ["api"] => Some(discovery::api_versions(&front.address)),
-        ["apis"] => Some(discovery::api_groups()),
-        ["apis", group] => discovery::api_group(group),
-        ["api", version] => discovery::api_resources("", version),
-        ["apis", group, version] => discovery::api_resources(group, version),
-        ["api", version, rest @ ..] => return resource(app, Target::parse("", version, rest), &query, request).await,
-        ["apis", group, version, rest @ ..] => {
-            return resource(app, Target::parse(group, version, rest), &query, request).await;
+        ["apis"] => Some(discovery::api_groups(&app.store)),
+        ["apis", group] => discovery::api_group(&app.store, group),
+        ["api", version] => discovery::api_resources(&app.store, "", version),
+        ["apis", group, version] => discovery::api_resources(&app.store, group, version),
+        ["api", version, rest @ ..] => return resource(app, "", version, rest, &query, request).await,
+        ["apis", "metrics.k8s.io", "v1beta1", rest @ ..] => {
+            return metrics::metrics(app, rest, query.get("labelSelector").unwrap_or_default()).await;
         }
+        [
+            "apis",
+            group @ ("authentication.k8s.io" | "authorization.k8s.io"),
+            "v1",
+            rest @ ..,
+        ] => {
+            let review = review::review(app, group, rest, request).await;
+            return review.unwrap_or_else(|| Err(ApiError::no_such_path()));
+        }
+        ["apis", group, version, rest @ ..] => return resource(app, group, version, rest, &query, request).await,
+        ["openapi", "v2"] => {
+            negotiate::accepts_json(request.headers())?;
+            Some(openapi::v2(&app.store))
+        }
+        ["openapi", "v3"] => Some(openapi::index(&app.store)),
+        ["openapi", "v3", "api", version] => openapi::document(&app.store, "", version),
+        ["openapi", "v3", "apis", group, version] => openapi::document(&app.store, group, version),
+        ["metrics"] => return Ok(metrics::prometheus(app)),
         ["podsim", "v1", rest @ ..] => return node_view::handle(app, rest, &query, request).await,
         _ => None,
     };
@@ -217,8 +250,20 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
     Ok(json_response(StatusCode::OK, document.to_string()))
 }
 
-async fn resource(app: &Arc<App>, target: Option<Target>, query: &Query, request: Request) -> Result<Response> {
-    let target = target.ok_or_else(ApiError::no_such_path)?;
+fn aggregated_discovery(app: &App, core: bool) -> Response {
+    let body = discovery::aggregated(&app.store, core).to_string();
+    (StatusCode::OK, [(header::CONTENT_TYPE, discovery::AGGREGATED)], body).into_response()
+}
+
+async fn resource(
+    app: &Arc<App>,
+    group: &str,
+    version: &str,
+    segments: &[&str],
+    query: &Query,
+    request: Request,
+) -> Result<Response> {
+    let target = Target::parse(&app.store, group, version, segments).ok_or_else(ApiError::no_such_path)?;
     let method = request.method().clone();
     let Some(name) = target.name.as_deref() else {
         return match method {
@@ -242,23 +287,17 @@ async fn resource(app: &Arc<App>, target: Option<Target>, query: &Query, request
             pods::portforward(app, namespace, name, query, request).await
         }
         (Method::POST, Some("binding")) => pods::bind(app, namespace, name, request).await,
+        (method, Some(_)) => subresource::handle(app, &target, name, query, method, request).await,
         _ => Err(ApiError::method_not_allowed()),
     }
 }
 
-/// The client must show the token. Compared in constant time, so that its beginning cannot be found by timing.
 fn authenticate(app: &App, headers: &HeaderMap) -> Result<()> {
     let shown = headers
         .get(header::AUTHORIZATION)
         .map(|value| value.as_bytes())
         .unwrap_or_default();
-    let shown = shown.strip_prefix(b"Bearer ").unwrap_or_default();
-    let wanted = app.token.as_bytes();
-    let different = shown
-        .iter()
-        .zip(wanted)
-        .fold(0, |different, (a, b)| different | (a ^ b));
-    if !wanted.is_empty() && shown.len() == wanted.len() && std::hint::black_box(different) == 0 {
+    if app.is_token(shown.strip_prefix(b"Bearer ").unwrap_or_default()) {
         Ok(())
     } else {
         Err(ApiError::unauthorized())
