@@ -2,6 +2,7 @@
 
 mod cli;
 mod conformance;
+mod kubectl;
 mod layers;
 mod notes;
 mod podsim;

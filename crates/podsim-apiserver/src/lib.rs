@@ -9,12 +9,14 @@
 //! * `discovery`, `openapi`: what the server can do, told to clients.
 //! * `review`, `metrics`: questions that no stored object answers.
 //! * `subresource`: scale, eviction, ephemeral containers and others that are neither object nor status.
+//! * [`controllers`]: what kube-controller-manager does, as far as podsim does it.
 //! * [`node_view`]: podsim's own endpoints, the view from the node: sandboxes, containers, images, partition, exec.
 //! * [`status`]: errors as Kubernetes words them.
 //! * [`duration`]: how kubectl and docker write durations.
 
 mod apply;
 mod body;
+pub mod controllers;
 mod discovery;
 pub mod duration;
 mod fields;

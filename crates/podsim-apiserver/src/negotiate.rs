@@ -39,6 +39,11 @@ pub(crate) fn wants_aggregated(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the client names this media type.
+pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    ranges(headers).any(|(range, _)| range == media_type)
+}
+
 /// An error if the client takes no JSON.
 pub(crate) fn accepts_json(headers: &HeaderMap) -> Result<()> {
     let json = |media_type: &str| matches!(media_type, "application/json" | "application/*" | "*/*" | "");

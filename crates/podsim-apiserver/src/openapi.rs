@@ -76,6 +76,20 @@ pub(crate) fn v2(store: &Store) -> Value {
     document
 }
 
+/// The media type of v2 in protobuf, which kubectl asks for where v3 does not know a kind.
+pub(crate) const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/// v2 in protobuf: a document without definitions. It is asked for what v3 does not have, and v2 does not have that either.
+pub(crate) fn v2_protobuf() -> Vec<u8> {
+    let field = |number: u8, bytes: &[u8]| {
+        let mut out = vec![number << 3 | 2, u8::try_from(bytes.len()).unwrap_or(0)];
+        out.extend(bytes);
+        out
+    };
+    let info = [field(1, b"Kubernetes"), field(2, KUBERNETES_VERSION.as_bytes())].concat();
+    [field(1, b"2.0"), field(2, &info)].concat()
+}
+
 fn definition_name(kind: &Kind) -> String {
     if let Some(name) = schema::builtin().name_of(kind) {
         return name.to_owned();

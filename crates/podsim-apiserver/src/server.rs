@@ -232,6 +232,10 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
             return review.unwrap_or_else(|| Err(ApiError::no_such_path()));
         }
         ["apis", group, version, rest @ ..] => return resource(app, group, version, rest, &query, request).await,
+        ["openapi", "v2"] if negotiate::accepts(request.headers(), openapi::V2_PROTOBUF) => {
+            let content_type = [(header::CONTENT_TYPE, openapi::V2_PROTOBUF)];
+            return Ok((StatusCode::OK, content_type, openapi::v2_protobuf()).into_response());
+        }
         ["openapi", "v2"] => {
             negotiate::accepts_json(request.headers())?;
             Some(openapi::v2(&app.store))

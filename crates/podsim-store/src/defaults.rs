@@ -204,13 +204,13 @@ pub(crate) fn first_status(kind: &Kind, object: &mut Value) {
         "PersistentVolumeClaim" => json!({"phase": "Pending"}),
         "PersistentVolume" => json!({"phase": "Available"}),
         "Service" => json!({"loadBalancer": {}}),
-        "StatefulSet" | "ReplicationController" => json!({"replicas": 0, "conditions": [no_controller(kind)]}),
+        "StatefulSet" => json!({"replicas": 0, "conditions": [no_controller(kind)]}),
         "DaemonSet" => json!({
             "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
             "conditions": [no_controller(kind)],
         }),
         "HorizontalPodAutoscaler" => json!({"desiredReplicas": 0, "conditions": [no_controller(kind)]}),
-        "ReplicaSet" => json!({"replicas": 0}),
+        "ReplicaSet" | "ReplicationController" => json!({"replicas": 0}),
         "PodDisruptionBudget" => {
             json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0})
         }

@@ -50,6 +50,15 @@ const LIST_KEYS: &[(&str, &[&str])] = &[
     ("ResourceClaim", &["name"]),
 ];
 
+/// Types that take any JSON, or one of several.
+const ANYTHING: &[&str] = &[
+    ".JSON",
+    ".JSONSchemaPropsOrArray",
+    ".JSONSchemaPropsOrBool",
+    ".JSONSchemaPropsOrStringArray",
+    ".RawExtension",
+];
+
 /// Lists of plain values that are sets.
 const SETS: &[&str] = &["finalizers", "podCIDRs"];
 
@@ -100,6 +109,13 @@ impl Schemas {
         generator.subschema_for::<Status>();
         let mut definitions = generator.take_definitions(true);
         definitions.values_mut().for_each(add_list_rules);
+        for (name, definition) in &mut definitions {
+            if ANYTHING.iter().any(|anything| name.ends_with(anything)) {
+                *definition = json!({
+                    "description": definition["description"], "x-kubernetes-preserve-unknown-fields": true,
+                });
+            }
+        }
         Self { definitions, roots }
     }
 

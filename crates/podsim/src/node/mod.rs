@@ -131,6 +131,8 @@ impl Node {
             Scheduler::new(store.clone()),
             NodeController::new(store.clone(), NODE_GRACE),
         );
+        let controllers = podsim_apiserver::controllers::run(store.clone());
+        tasks.spawn(async move { complain("controllers", controllers.await) });
         tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
         tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
         tasks.spawn(async move { complain("node controller", controller.run().await) });

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// Serve the Kubernetes API of a node for kubectl and every other client, until Ctrl-C
 ///
@@ -93,6 +94,11 @@ async fn serve(
         };
         (access, tokio::spawn(api.serve_tls(listener, pki.server, stopped)))
     };
+    let mut background = JoinSet::new();
+    if let Some(authority) = access.authority.clone() {
+        let publish = podsim_apiserver::controllers::publish_root_ca(node.store().clone(), authority);
+        background.spawn(publish);
+    }
     let said = kubeconfig::write(file, &access)?;
     context
         .printer
