@@ -4,7 +4,7 @@
 use crate::api::{from_value, to_value};
 use crate::pod::admission::Objects;
 use crate::pod::{self, names};
-use crate::{FieldError, Kind, StoreError, kinds, service};
+use crate::{FieldError, Kind, StoreError, defaults, kinds, schema, service};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -13,7 +13,20 @@ use serde_json::{Value, json};
 
 /// Does `metadata.generation` count the changes of its spec?
 pub(crate) fn has_generation(kind: &Kind) -> bool {
-    *kind == kinds::POD
+    // Custom kinds, whose rows are made when they are defined, all have one.
+    (kind.has_status
+        && ![
+            "Node",
+            "Namespace",
+            "Service",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "ResourceQuota",
+        ]
+        .contains(&kind.kind))
+        || *kind == kinds::NETWORK_POLICY
+        || *kind == kinds::INGRESS_CLASS
+        || !kinds::ALL.contains(&kind)
 }
 
 /// Puts `apiVersion` and `kind` right.
@@ -31,11 +44,17 @@ fn through<K: DeserializeOwned + Serialize>(object: &mut Value) -> Result<(), St
     Ok(())
 }
 
-fn normalise(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+fn normalise(kind: &Kind, custom: Option<&Value>, object: &mut Value) -> Result<(), StoreError> {
     use k8s_openapi::api::coordination::v1::Lease;
     use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Secret, Service, ServiceAccount};
     *object = with_type(kind, object.take());
     match kind.kind {
+        _ if custom.is_some() => {
+            let schema = custom.unwrap_or(&Value::Null);
+            by_schema(kind, schema, object)?;
+            crate::custom::set_defaults(schema, object);
+            Ok(())
+        }
         "Pod" => through::<Pod>(object),
         "Node" => through::<Node>(object),
         "Namespace" => through::<Namespace>(object),
@@ -48,7 +67,21 @@ fn normalise(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
         "Service" => through::<Service>(object),
         "ServiceAccount" => through::<ServiceAccount>(object),
         "Lease" => through::<Lease>(object),
-        _ => Ok(()),
+        _ => match custom.or_else(|| schema::builtin().of(kind)) {
+            Some(schema) => by_schema(kind, schema, object),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Unknown fields go, wrong types are an error.
+fn by_schema(kind: &Kind, schema: &Value, object: &mut Value) -> Result<(), StoreError> {
+    match schema::builtin().prune(schema, object).wrong {
+        None => Ok(()),
+        Some(wrong) => Err(StoreError::BadRequest(format!(
+            "{0} in version \"{1}\" cannot be handled as a {0}: {wrong}",
+            kind.kind, kind.version
+        ))),
     }
 }
 
@@ -95,7 +128,18 @@ fn validate(kind: &Kind, object: &Value) -> Result<Vec<FieldError>, StoreError> 
         names::dns_subdomain
     };
     let mut errors = vec![];
-    pod::validate_metadata(&meta, check_name, &mut errors);
+    // Roles and their bindings may be called `system:node`.
+    if kind.group == "rbac.authorization.k8s.io" {
+        if meta.name.as_deref().unwrap_or_default().is_empty() && meta.generate_name.is_none() {
+            errors.push(FieldError::required(
+                "metadata.name",
+                "name or generateName is required",
+            ));
+        }
+    } else {
+        pod::validate_metadata(&meta, check_name, &mut errors);
+    }
+    errors.extend(defaults::validate(kind, object));
     Ok(errors)
 }
 
@@ -104,15 +148,22 @@ fn set_defaults(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
         let mut pod: Pod = from_value(object)?;
         pod::set_defaults(&mut pod);
         *object = to_value(&pod)?;
-    } else if *kind == kinds::SERVICE {
+        return Ok(());
+    }
+    if *kind == kinds::SERVICE {
         service::set_defaults(object);
     }
-    Ok(())
+    defaults::set(kind, object)
 }
 
 /// Defaults, admission and validation of a new object.
-pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value, others: &dyn Objects) -> Result<(), StoreError> {
-    normalise(kind, object)?;
+pub(crate) fn prepare_for_create(
+    kind: &Kind,
+    custom: Option<&Value>,
+    object: &mut Value,
+    others: &dyn Objects,
+) -> Result<(), StoreError> {
+    normalise(kind, custom, object)?;
     set_defaults(kind, object)?;
     if *kind == kinds::POD {
         let mut pod: Pod = from_value(object)?;
@@ -133,8 +184,15 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value, others: &dyn O
     }
     match kind.kind {
         "Pod" => object["status"] = json!({ "phase": "Pending", "qosClass": pod::qos_class(&from_value(object)?) }),
-        "Namespace" => object["status"] = json!({ "phase": "Active" }),
+        "Namespace" => {
+            object["status"] = json!({ "phase": "Active" });
+            object["spec"] = json!({ "finalizers": ["kubernetes"] });
+        }
+        _ if custom.is_none() => defaults::first_status(kind, object),
         _ => {}
+    }
+    if let Some(schema) = custom {
+        invalid(kind, object, crate::custom::validate(schema, object))?;
     }
     let errors = if *kind == kinds::POD {
         let pod: Pod = from_value(object)?;
@@ -158,7 +216,7 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value, others: &dyn O
 /// Defaults and validation of a Pod whose ephemeral containers were changed. Its other fields have to be the old ones.
 pub(crate) fn prepare_for_ephemeral_update(object: &mut Value, old: &Value) -> Result<(), StoreError> {
     let kind = &kinds::POD;
-    normalise(kind, object)?;
+    normalise(kind, None, object)?;
     set_defaults(kind, object)?;
     let mut errors = validate(kind, object)?;
     errors.extend(pod::validate_ephemeral_update(&from_value(object)?, &from_value(old)?));
@@ -166,13 +224,22 @@ pub(crate) fn prepare_for_ephemeral_update(object: &mut Value, old: &Value) -> R
 }
 
 /// Defaults and validation of a changed object.
-pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, old: &Value) -> Result<(), StoreError> {
-    normalise(kind, object)?;
+pub(crate) fn prepare_for_update(
+    kind: &Kind,
+    custom: Option<&Value>,
+    object: &mut Value,
+    old: &Value,
+) -> Result<(), StoreError> {
+    normalise(kind, custom, object)?;
     set_defaults(kind, object)?;
     if *kind == kinds::SERVICE {
         service::keep_address(object, old);
     }
     let mut errors = validate(kind, object)?;
+    if let Some(schema) = custom {
+        errors.extend(crate::custom::validate(schema, object));
+    }
+    errors.extend(defaults::validate_update(kind, object, old));
     if *kind == kinds::POD {
         errors.extend(pod::validate_update(&from_value(object)?, &from_value(old)?));
     }
@@ -180,8 +247,12 @@ pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, old: &Value) -
 }
 
 /// A changed status only has to be of the right type.
-pub(crate) fn prepare_for_status_update(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
-    normalise(kind, object)
+pub(crate) fn prepare_for_status_update(
+    kind: &Kind,
+    custom: Option<&Value>,
+    object: &mut Value,
+) -> Result<(), StoreError> {
+    normalise(kind, custom, object)
 }
 
 /// How many seconds a deletion leaves the object (`CheckGracefulDelete`): only Pods have any.

@@ -110,8 +110,8 @@ fn broken_yaml_has_a_line_and_a_column() {
         ),
         ("", "pod.yaml: no object in this file"),
         (
-            "apiVersion: apps/v1\nkind: Deployment\n",
-            "pod.yaml:2:7: kind Deployment of apps/v1 is not supported\n  hint: podsim runs Pods and keeps Node, Namespace, Event, ConfigMap, Secret, Service, ServiceAccount, Lease",
+            "apiVersion: example.com/v1\nkind: Widget\n",
+            "pod.yaml:2:7: kind Widget of example.com/v1 is not supported\n  hint: podsim runs Pods and keeps ",
         ),
         (
             "apiVersion: v2\nkind: pod\n",
