@@ -200,6 +200,7 @@ fn saved(name: &str, layers: &[Vec<u8>]) -> Vec<u8> {
 async fn an_image_of_the_users_has_its_layers_over_each_other() {
     let data = tempfile::tempdir().expect("a directory");
     let images = ImageStore::open(data.path());
+    let service = podsim_image::NodeImages::new(images.clone(), podsim_image::Registries::default());
     let runtime = VirtualRuntime::new(VirtualConfig {
         images: images.clone(),
         ..config()
@@ -238,11 +239,11 @@ async fn an_image_of_the_users_has_its_layers_over_each_other() {
         log(&runtime, &id).await,
         "750 1000\n/data:\nkeep\nnew\n\n/opaque:\nnew\nls: /home: No such file or directory\n"
     );
-    let listed = runtime.list_images().await.expect("images");
+    let listed = service.list_images().await.expect("images");
     let app = listed
         .iter()
         .find(|image| image.repo_tags == ["docker.io/library/app:1"]);
     assert_eq!(app.map(|image| &image.id), Some(&loaded.images[0].0));
-    runtime.remove_image("app:1").await.expect("removed");
-    assert!(runtime.image_status("app:1").await.expect("a status").is_none());
+    service.remove_image("app:1").await.expect("removed");
+    assert!(service.image_status("app:1").await.expect("a status").is_none());
 }

@@ -1,11 +1,10 @@
 //! Defaults, first status and the few rules of the kinds that are kept rather than run. (Pods have a folder of their own.)
 
 use crate::api::{from_value, to_value};
-use crate::state::{State, text};
+use crate::state::text;
 use crate::{FieldError, Kind, StoreError, kinds, pod};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 /// Sets what is not set.
 fn or_set(object: &mut Value, pointer: &str, default: Value) {

@@ -140,11 +140,8 @@ impl Store {
     pub fn kind_by_plural(&self, group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
         kinds::by_plural(group, version, plural).or_else(|| {
             let state = self.inner.state.lock();
-            let found = state
-                .customs
-                .kinds()
-                .find(|k| k.plural == plural && k.group == group && k.version == version);
-            found
+            let mut customs = state.customs.kinds();
+            customs.find(|k| k.plural == plural && k.group == group && k.version == version)
         })
     }
 

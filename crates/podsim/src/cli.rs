@@ -68,6 +68,7 @@ impl Cli {
     pub(crate) fn prepare(&self) -> Result<Vec<String>> {
         match &self.command {
             Command::Run(args) => args.prepare(),
+            Command::Serve(args) => args.prepare(),
             Command::Test(args) => args.prepare(),
             _ => Ok(Vec::new()),
         }

@@ -9,6 +9,7 @@ mod pki;
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::local::LocalNode;
+use crate::node::BackendArgs;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use kubeconfig::{Access, Credentials};
@@ -34,9 +35,18 @@ pub(crate) struct ServeArgs {
     /// The node's name, addresses, interfaces and Pod range
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
+    #[command(flatten)]
+    backend: BackendArgs,
     /// Plain HTTP, loopback only, for tests; the token is still needed (kubectl sends none without TLS: use curl or a library)
     #[arg(long)]
     insecure_http: bool,
+}
+
+impl ServeArgs {
+    /// Prepares the process for the node.
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
+        self.backend.backend.prepare()
+    }
 }
 
 pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<i32> {
@@ -55,7 +65,7 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<i32> {
         ))
     })?;
     let address = listener.local_addr()?;
-    let node = LocalNode::start(args.node_config.as_deref()).await?;
+    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend).await?;
     let result = serve(context, args, &node, listener, address, &file).await;
     node.shutdown().await;
     result
