@@ -65,22 +65,27 @@ fn an_image_is_imported_named_looked_at_and_removed() {
         "exit code 0\n--- stdout\n--- stderr\n"
     );
     let ls = say(&["ls"]);
-    for line in [
-        "REPOSITORY                        TAG       IMAGE ID",
-        "mine                              latest    ID   Less than a second ago   ",
-        "localhost:5000/mine               2         ID   ",
-    ] {
-        let found = ls
-            .lines()
-            .any(|other| squeeze(other).starts_with(squeeze(line).trim_end()));
-        assert!(found || line.contains("second"), "{line}\n{ls}");
+    let rows: Vec<String> = ls.lines().map(squeeze).collect();
+    assert!(
+        rows.contains(&"REPOSITORY TAG IMAGE ID CREATED SIZE RUNS".to_owned()),
+        "{ls}"
+    );
+    for name in ["mine latest ID ", "localhost:5000/mine 2 ID "] {
+        let row = rows.iter().find(|row| row.starts_with(name));
+        assert!(
+            row.is_some_and(|row| row.ends_with(" app -v") && row.contains(" ago ")),
+            "{name}\n{ls}"
+        );
     }
     let inspect = |format: &str| user.podsim(&["image", "inspect", "-f", format, "mine"]).stdout;
     assert_eq!(
         inspect("{{.Config.Cmd}} {{.Config.User}} {{.Config.StopSignal}}"),
-        "[app -v] 1:2 SIGQUIT\n"
+        "[\"app\",\"-v\"] 1:2 SIGQUIT\n"
     );
-    assert_eq!(inspect("{{.RepoTags}}"), "[mine:latest localhost:5000/mine:2]\n");
+    assert_eq!(
+        inspect("{{.RepoTags}}"),
+        "[\"mine:latest\",\"localhost:5000/mine:2\"]\n"
+    );
     assert_eq!(
         say(&["rm", "mine", "nope", "busybox"]),
         "exit code 1\n--- stdout\nUntagged: mine:latest\n--- stderr\nError: No such image: nope:latest\n\
@@ -117,7 +122,7 @@ fn what_cannot_be_done_is_said() {
              `podsim image import-rootfs` makes an image of a root filesystem\n",
         ),
         (&["tag", "nope", "a"], "Error: No such image: nope:latest\n"),
-        (&["inspect", "nope"], "Error: No such image: nope:latest\n"),
+        (&["inspect", "nope"], "Error: No such image: nope\n"),
         (&["pull", "localhost:1/nope"], "error: localhost:1: "),
     ] {
         let said = user.podsim(&[&["image"], args].concat());

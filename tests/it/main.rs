@@ -5,6 +5,7 @@ mod conformance;
 #[cfg(target_os = "linux")]
 mod host_task;
 mod image;
+mod kubectl;
 mod layers;
 mod notes;
 mod podsim;

@@ -1,5 +1,6 @@
 //! Reading the body of a request, with limits.
 
+use crate::protobuf;
 use crate::status::{ApiError, Result};
 use axum::body::Body;
 use axum::extract::Request;
@@ -51,32 +52,37 @@ pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-/// The object in the body.
+/// The object in the body: JSON or protobuf.
 pub(crate) async fn read_object(request: Request) -> Result<Value> {
-    match content_type(request.headers()) {
-        "" | "application/json" => {}
+    read_optional(request)
+        .await?
+        .filter(Value::is_object)
+        .ok_or_else(|| ApiError::bad_request("the body of the request is not an object"))
+}
+
+/// The object in the body, if there is a body.
+pub(crate) async fn read_optional(request: Request) -> Result<Option<Value>> {
+    let binary = match content_type(request.headers()) {
+        "" | "application/json" => false,
+        protobuf::MEDIA_TYPE => true,
         other => {
             return Err(ApiError::unsupported_media_type(format!(
                 "the body of the request was in an unknown format ({other}) - accepted media types include: application/json"
             )));
         }
-    }
-    let value = parse(&read(request.into_body()).await?)?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(ApiError::bad_request("the body of the request is not an object"))
+    };
+    let bytes = read(request.into_body()).await?;
+    match (bytes.is_empty(), binary) {
+        (true, _) => Ok(None),
+        (false, true) => protobuf::decode(&bytes).map(Some),
+        (false, false) => parse(&bytes).map(Some),
     }
 }
 
-/// The object in the body, if there is a body.
-pub(crate) async fn read_optional(request: Request) -> Result<Option<Value>> {
+/// Text: an applied configuration, in YAML or JSON.
+pub(crate) async fn read_text(request: Request) -> Result<String> {
     let bytes = read(request.into_body()).await?;
-    if bytes.is_empty() {
-        Ok(None)
-    } else {
-        parse(&bytes).map(Some)
-    }
+    String::from_utf8(bytes.into()).map_err(|_| ApiError::bad_request("the body of the request is not UTF-8"))
 }
 
 /// Any JSON: a patch.

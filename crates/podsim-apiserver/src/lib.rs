@@ -4,24 +4,39 @@
 //! * [`server`]: connections, authentication, the way of a request to its handler.
 //! * `target`, `query`, `negotiate`, `body`: what a request says.
 //! * `objects`, `watch`, `patch`, [`table`](mod@duration): reading and writing objects.
+//! * `apply`, `managed`, `fields`: server-side apply and who manages which field.
 //! * `pods`, `log`, `stream`: the subresources of Pods that talk to the runtime.
+//! * `discovery`, `openapi`: what the server can do, told to clients.
+//! * `review`, `metrics`: questions that no stored object answers.
+//! * `subresource`: scale, eviction, ephemeral containers and others that are neither object nor status.
+//! * [`controllers`]: what kube-controller-manager does, as far as podsim does it.
 //! * [`node_view`]: podsim's own endpoints, the view from the node: sandboxes, containers, images, partition, exec.
 //! * [`status`]: errors as Kubernetes words them.
 //! * [`duration`]: how kubectl and docker write durations.
 
+mod apply;
 mod body;
+pub mod controllers;
 mod discovery;
 pub mod duration;
+mod fields;
+mod gzip;
 mod log;
+mod managed;
+mod metrics;
 mod negotiate;
 pub mod node_view;
 mod objects;
+mod openapi;
 mod patch;
 mod pods;
+mod protobuf;
 mod query;
+mod review;
 pub mod server;
 pub mod status;
 mod stream;
+mod subresource;
 mod table;
 mod target;
 mod watch;

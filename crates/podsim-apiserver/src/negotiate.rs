@@ -11,24 +11,62 @@ pub(crate) enum Form {
     Object,
     /// As tables.
     Table,
+    /// Their metadata only (`PartialObjectMetadata`).
+    Metadata,
+}
+
+/// The media ranges of the `Accept` header, each with its parameters.
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (&str, Vec<(&str, &str)>)> {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.unwrap_or("*/*").split(',').map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        (media_type, parts.filter_map(|part| part.split_once('=')).collect())
+    })
+}
+
+/// Whether the client wants discovery in one document.
+pub(crate) fn wants_aggregated(headers: &HeaderMap) -> bool {
+    ranges(headers).any(|(media_type, parameters)| {
+        media_type == "application/json"
+            && [
+                ("g", "apidiscovery.k8s.io"),
+                ("v", "v2"),
+                ("as", "APIGroupDiscoveryList"),
+            ]
+            .iter()
+            .all(|wanted| parameters.contains(wanted))
+    })
+}
+
+/// Whether the client names this media type.
+pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    ranges(headers).any(|(range, _)| range == media_type)
+}
+
+/// An error if the client takes no JSON.
+pub(crate) fn accepts_json(headers: &HeaderMap) -> Result<()> {
+    let json = |media_type: &str| matches!(media_type, "application/json" | "application/*" | "*/*" | "");
+    if ranges(headers).any(|(media_type, _)| json(media_type)) {
+        Ok(())
+    } else {
+        Err(ApiError::not_acceptable())
+    }
 }
 
 /// The first form in the `Accept` header that the server knows.
 pub(crate) fn form(headers: &HeaderMap) -> Result<Form> {
-    let Some(accept) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
-        return Ok(Form::Object);
-    };
-    for range in accept.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let media_type = parts.next().unwrap_or_default();
+    for (media_type, parameters) in ranges(headers) {
         if !matches!(media_type, "application/json" | "application/*" | "*/*" | "") {
             continue;
         }
-        let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
         let get = |key: &str| parameters.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
         match (get("as"), get("g"), get("v")) {
             (None, ..) => return Ok(Form::Object),
             (Some("Table"), Some("meta.k8s.io"), Some("v1")) => return Ok(Form::Table),
+            (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("meta.k8s.io"), Some("v1")) => {
+                return Ok(Form::Metadata);
+            }
             _ => {}
         }
     }

@@ -6,7 +6,10 @@ use crate::objects::success;
 use crate::query::Query;
 use crate::server::{App, json_response};
 use crate::status::{ApiError, Result};
-use crate::stream::{MAX_PORTS, StreamOptions, is_v5, port_forward, run_session, upgrade};
+use crate::stream::{
+    MAX_PORTS, SPDY_EXEC, SPDY_FORWARD, StreamOptions, forward, is_v5, port_forward, remote_command, run_session,
+    upgrade, upgrade_to, upgrade_to_spdy,
+};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
@@ -34,7 +37,13 @@ pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query) -
 }
 
 /// `pods/exec`.
-pub(crate) async fn exec(app: &App, namespace: &str, name: &str, query: &Query, request: Request) -> Result<Response> {
+pub(crate) async fn exec(
+    app: &App,
+    namespace: &str,
+    name: &str,
+    query: &Query,
+    mut request: Request,
+) -> Result<Response> {
     let options = StreamOptions::from_query(query)?;
     let command = query.all("command");
     if command.iter().all(String::is_empty) {
@@ -43,8 +52,7 @@ pub(crate) async fn exec(app: &App, namespace: &str, name: &str, query: &Query, 
         ));
     }
     let container = running_container(app, namespace, name, query).await?;
-    let upgrade = upgrade(request).await?;
-    let request = ExecRequest {
+    let exec = ExecRequest {
         container,
         command,
         tty: options.tty,
@@ -53,9 +61,17 @@ pub(crate) async fn exec(app: &App, namespace: &str, name: &str, query: &Query, 
         stderr: options.stderr,
         winsize: options.winsize,
     };
+    let (runtime, again) = (app.runtime.clone(), exec.clone());
+    let spdy = upgrade_to_spdy(&mut request, SPDY_EXEC, async move |io| {
+        remote_command::run(io, options, runtime.exec(again)).await;
+    });
+    if let Some(answer) = spdy {
+        return answer;
+    }
+    let upgrade = upgrade(request).await?;
     let (runtime, v5) = (app.runtime.clone(), is_v5(&upgrade));
     Ok(upgrade.on_upgrade(async move |socket| {
-        let session = runtime.exec(request).await;
+        let session = runtime.exec(exec).await;
         run_session(socket, session, options.tty, v5).await;
     }))
 }
@@ -66,20 +82,27 @@ pub(crate) async fn attach(
     namespace: &str,
     name: &str,
     query: &Query,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response> {
     let options = StreamOptions::from_query(query)?;
     let container = running_container(app, namespace, name, query).await?;
-    let upgrade = upgrade(request).await?;
-    let request = AttachRequest {
+    let attach = AttachRequest {
         container,
         stdin: options.stdin,
         stdout: options.stdout,
         stderr: options.stderr,
     };
+    let (runtime, again) = (app.runtime.clone(), attach.clone());
+    let spdy = upgrade_to_spdy(&mut request, SPDY_EXEC, async move |io| {
+        remote_command::run(io, options, runtime.attach(again)).await;
+    });
+    if let Some(answer) = spdy {
+        return answer;
+    }
+    let upgrade = upgrade(request).await?;
     let (runtime, v5) = (app.runtime.clone(), is_v5(&upgrade));
     Ok(upgrade.on_upgrade(async move |socket| {
-        let session = runtime.attach(request).await;
+        let session = runtime.attach(attach).await;
         if let (Ok(session), Some(size)) = (&session, options.winsize) {
             let _ = session.resize.send(size).await;
         }
@@ -93,19 +116,9 @@ pub(crate) async fn portforward(
     namespace: &str,
     name: &str,
     query: &Query,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response> {
     let pod = app.store.get(&kinds::POD, namespace, name)?;
-    let mut ports = Vec::new();
-    for port in query.all("ports").iter().flat_map(|ports| ports.split(',')) {
-        let wrong = || ApiError::bad_request(format!("ports: {port:?} is not a port (1 to 65535)"));
-        ports.push(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)?);
-    }
-    if ports.is_empty() || ports.len() > MAX_PORTS {
-        return Err(ApiError::bad_request(format!(
-            "you must specify 1 to {MAX_PORTS} ports"
-        )));
-    }
     let filter = PodSandboxFilter {
         state: Some(PodSandboxState::Ready),
         pod_uid: Some(uid(&pod)),
@@ -117,7 +130,31 @@ pub(crate) async fn portforward(
         let message = format!("unable to forward port because pod is not running. Current status={phase}");
         return Err(ApiError::bad_request(message));
     };
-    let (upgrade, runtime) = (upgrade(request).await?, app.runtime.clone());
+    let (runtime, id) = (app.runtime.clone(), sandbox.id.clone());
+    let spdy = upgrade_to_spdy(&mut request, SPDY_FORWARD, move |io| {
+        forward::over_connection(io, runtime, id)
+    });
+    if let Some(answer) = spdy {
+        return answer;
+    }
+    let runtime = app.runtime.clone();
+    let protocols = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+    let tunnel = protocols.and_then(|value| value.to_str().ok());
+    if tunnel.is_some_and(|protocols| protocols.split(',').any(|protocol| protocol.trim() == forward::TUNNEL)) {
+        let upgrade = upgrade_to(request, &[forward::TUNNEL]).await?;
+        return Ok(upgrade.on_upgrade(move |socket| forward::over_websocket(socket, runtime, sandbox.id)));
+    }
+    let mut ports = Vec::new();
+    for port in query.all("ports").iter().flat_map(|ports| ports.split(',')) {
+        let wrong = || ApiError::bad_request(format!("ports: {port:?} is not a port (1 to 65535)"));
+        ports.push(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)?);
+    }
+    if ports.is_empty() || ports.len() > MAX_PORTS {
+        return Err(ApiError::bad_request(format!(
+            "you must specify 1 to {MAX_PORTS} ports"
+        )));
+    }
+    let upgrade = upgrade(request).await?;
     Ok(upgrade.on_upgrade(move |socket| port_forward(socket, runtime, sandbox.id, ports)))
 }
 

@@ -4,7 +4,7 @@ use crate::node_view::{self, NodeAccess};
 use crate::query::Query;
 use crate::status::{ApiError, Result};
 use crate::target::Target;
-use crate::{discovery, objects, pods, watch};
+use crate::{discovery, gzip, metrics, negotiate, objects, openapi, pods, review, subresource, watch};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -18,9 +18,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// What the server needs.
 pub struct Config {
@@ -36,9 +39,10 @@ pub struct Config {
     pub token: String,
 }
 
-/// Serves the API.
+/// Serves the API. Clones share everything, so that one API may have several listeners.
+#[derive(Clone)]
 pub struct ApiServer {
-    app: App,
+    app: Arc<App>,
 }
 
 pub(crate) struct App {
@@ -47,7 +51,6 @@ pub(crate) struct App {
     pub(crate) images: Arc<dyn ImageService>,
     pub(crate) node: Arc<dyn NodeAccess>,
     token: String,
-    address: String,
 }
 
 impl App {
@@ -55,12 +58,34 @@ impl App {
     pub(crate) fn now(&self) -> Timestamp {
         time::timestamp(self.store.clock().as_ref())
     }
+
+    /// Whether it is the token. Compared in constant time, so that its beginning cannot be found by timing.
+    pub(crate) fn is_token(&self, shown: &[u8]) -> bool {
+        let wanted = self.token.as_bytes();
+        let different = shown
+            .iter()
+            .zip(wanted)
+            .fold(0, |different, (a, b)| different | (a ^ b));
+        !wanted.is_empty() && shown.len() == wanted.len() && std::hint::black_box(different) == 0
+    }
+}
+
+/// What a request's handler knows of its connection.
+#[derive(Clone)]
+struct Front {
+    app: Arc<App>,
+    /// Where the server listens.
+    address: Arc<str>,
+    /// The client has shown a certificate that our own authority has signed.
+    certified: bool,
 }
 
 /// How many connections there may be at a time; more wait to be accepted.
-const CONNECTIONS: usize = 1024;
+const CONNECTIONS: usize = 4096;
 /// How long a client may take to send the head of a request. Host time: this is about the connection.
 const HEADER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take for TLS' handshake. Host time.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl ApiServer {
     /// A server over these.
@@ -73,24 +98,42 @@ impl ApiServer {
             node,
             token,
         } = config;
-        Self {
-            app: App {
-                store,
-                runtime,
-                images,
-                node,
-                token,
-                address: String::new(),
-            },
-        }
+        let app = App {
+            store,
+            runtime,
+            images,
+            node,
+            token,
+        };
+        Self { app: Arc::new(app) }
     }
 
     /// Serves until `shutdown` is ready; then every connection is cut.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let router = router(App {
-            address: listener.local_addr()?.to_string(),
-            ..self.app
-        });
+        self.accept(listener, None, shutdown).await
+    }
+
+    /// The same over TLS. A client with a certificate that `tls` accepts needs no token.
+    pub async fn serve_tls(
+        self,
+        listener: TcpListener,
+        tls: Arc<ServerConfig>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        self.accept(listener, Some(TlsAcceptor::from(tls)), shutdown).await
+    }
+
+    async fn accept(
+        self,
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let front = Front {
+            app: self.app,
+            address: listener.local_addr()?.to_string().into(),
+            certified: false,
+        };
         let slots = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         tokio::pin!(shutdown);
@@ -115,16 +158,18 @@ impl ApiServer {
             };
             // Small messages matter here: keys of an interactive exec.
             let _ = stream.set_nodelay(true);
-            let service = TowerToHyperService::new(router.clone());
+            let (front, tls) = (front.clone(), tls.clone());
             connections.spawn(async move {
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_PATIENCE)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .with_upgrades();
-                // A client that goes away in the middle is nobody's fault.
-                if let Err(error) = connection.await {
-                    tracing::debug!("connection: {error}");
+                match tls {
+                    None => talk(front, stream).await,
+                    Some(tls) => match tokio::time::timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            let certified = stream.get_ref().1.peer_certificates().is_some();
+                            talk(Front { certified, ..front }, stream).await;
+                        }
+                        Ok(Err(error)) => tracing::debug!("TLS: {error}"),
+                        Err(_) => tracing::debug!("TLS: the handshake took too long"),
+                    },
                 }
                 drop(slot);
             });
@@ -132,34 +177,73 @@ impl ApiServer {
     }
 }
 
-fn router(app: App) -> Router {
-    Router::new().fallback(handle).with_state(Arc::new(app))
+async fn talk(front: Front, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = TowerToHyperService::new(Router::new().fallback(handle).with_state(front));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_PATIENCE)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // A client that goes away in the middle is nobody's fault.
+    if let Err(error) = connection.await {
+        tracing::debug!("connection: {error}");
+    }
 }
 
-async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
-    route(&app, request).await.unwrap_or_else(IntoResponse::into_response)
+async fn handle(State(front): State<Front>, request: Request) -> Response {
+    let gzip = gzip::wanted(request.headers());
+    let answer = route(&front, request).await.unwrap_or_else(IntoResponse::into_response);
+    if gzip { gzip::compress(answer).await } else { answer }
 }
 
-async fn route(app: &Arc<App>, request: Request) -> Result<Response> {
+async fn route(front: &Front, request: Request) -> Result<Response> {
+    let app = &front.app;
     let path = percent_decode(request.uri().path()).ok_or_else(ApiError::no_such_path)?;
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     // Health is for everybody, as in Kubernetes.
     if let ["healthz" | "livez" | "readyz", ..] = segments.as_slice() {
         return Ok((StatusCode::OK, "ok").into_response());
     }
-    authenticate(app, request.headers())?;
+    if !front.certified {
+        authenticate(app, request.headers())?;
+    }
     let query = Query::parse(request.uri().query())?;
+    let aggregated = negotiate::wants_aggregated(request.headers());
     let document = match segments.as_slice() {
         ["version"] => Some(discovery::version()),
-        ["api"] => Some(discovery::api_versions(&app.address)),
-        ["apis"] => Some(discovery::api_groups()),
-        ["apis", group] => discovery::api_group(group),
-        ["api", version] => discovery::api_resources("", version),
-        ["apis", group, version] => discovery::api_resources(group, version),
-        ["api", version, rest @ ..] => return resource(app, Target::parse("", version, rest), &query, request).await,
-        ["apis", group, version, rest @ ..] => {
-            return resource(app, Target::parse(group, version, rest), &query, request).await;
+        ["api"] if aggregated => return Ok(aggregated_discovery(app, true)),
+        ["apis"] if aggregated => return Ok(aggregated_discovery(app, false)),
+        ["api"] => Some(discovery::api_versions(&front.address)),
+        ["apis"] => Some(discovery::api_groups(&app.store)),
+        ["apis", group] => discovery::api_group(&app.store, group),
+        ["api", version] => discovery::api_resources(&app.store, "", version),
+        ["apis", group, version] => discovery::api_resources(&app.store, group, version),
+        ["api", version, rest @ ..] => return resource(app, "", version, rest, &query, request).await,
+        ["apis", "metrics.k8s.io", "v1beta1", rest @ ..] => {
+            return metrics::metrics(app, rest, query.get("labelSelector").unwrap_or_default()).await;
         }
+        [
+            "apis",
+            group @ ("authentication.k8s.io" | "authorization.k8s.io"),
+            "v1",
+            rest @ ..,
+        ] => {
+            let review = review::review(app, group, rest, request).await;
+            return review.unwrap_or_else(|| Err(ApiError::no_such_path()));
+        }
+        ["apis", group, version, rest @ ..] => return resource(app, group, version, rest, &query, request).await,
+        ["openapi", "v2"] if negotiate::accepts(request.headers(), openapi::V2_PROTOBUF) => {
+            let content_type = [(header::CONTENT_TYPE, openapi::V2_PROTOBUF)];
+            return Ok((StatusCode::OK, content_type, openapi::v2_protobuf()).into_response());
+        }
+        ["openapi", "v2"] => {
+            negotiate::accepts_json(request.headers())?;
+            Some(openapi::v2(&app.store))
+        }
+        ["openapi", "v3"] => Some(openapi::index(&app.store)),
+        ["openapi", "v3", "api", version] => openapi::document(&app.store, "", version),
+        ["openapi", "v3", "apis", group, version] => openapi::document(&app.store, group, version),
+        ["metrics"] => return Ok(metrics::prometheus(app)),
         ["podsim", "v1", rest @ ..] => return node_view::handle(app, rest, &query, request).await,
         _ => None,
     };
@@ -170,8 +254,20 @@ async fn route(app: &Arc<App>, request: Request) -> Result<Response> {
     Ok(json_response(StatusCode::OK, document.to_string()))
 }
 
-async fn resource(app: &Arc<App>, target: Option<Target>, query: &Query, request: Request) -> Result<Response> {
-    let target = target.ok_or_else(ApiError::no_such_path)?;
+fn aggregated_discovery(app: &App, core: bool) -> Response {
+    let body = discovery::aggregated(&app.store, core).to_string();
+    (StatusCode::OK, [(header::CONTENT_TYPE, discovery::AGGREGATED)], body).into_response()
+}
+
+async fn resource(
+    app: &Arc<App>,
+    group: &str,
+    version: &str,
+    segments: &[&str],
+    query: &Query,
+    request: Request,
+) -> Result<Response> {
+    let target = Target::parse(&app.store, group, version, segments).ok_or_else(ApiError::no_such_path)?;
     let method = request.method().clone();
     let Some(name) = target.name.as_deref() else {
         return match method {
@@ -195,23 +291,17 @@ async fn resource(app: &Arc<App>, target: Option<Target>, query: &Query, request
             pods::portforward(app, namespace, name, query, request).await
         }
         (Method::POST, Some("binding")) => pods::bind(app, namespace, name, request).await,
+        (method, Some(_)) => subresource::handle(app, &target, name, query, method, request).await,
         _ => Err(ApiError::method_not_allowed()),
     }
 }
 
-/// The client must show the token. Compared in constant time, so that its beginning cannot be found by timing.
 fn authenticate(app: &App, headers: &HeaderMap) -> Result<()> {
     let shown = headers
         .get(header::AUTHORIZATION)
         .map(|value| value.as_bytes())
         .unwrap_or_default();
-    let shown = shown.strip_prefix(b"Bearer ").unwrap_or_default();
-    let wanted = app.token.as_bytes();
-    let different = shown
-        .iter()
-        .zip(wanted)
-        .fold(0, |different, (a, b)| different | (a ^ b));
-    if !wanted.is_empty() && shown.len() == wanted.len() && std::hint::black_box(different) == 0 {
+    if app.is_token(shown.strip_prefix(b"Bearer ").unwrap_or_default()) {
         Ok(())
     } else {
         Err(ApiError::unauthorized())

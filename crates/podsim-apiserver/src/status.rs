@@ -70,6 +70,16 @@ impl ApiError {
         Self::new(406, "NotAcceptable", message)
     }
 
+    /// 409.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(409, "Conflict", message)
+    }
+
+    /// 429: not now.
+    pub fn too_many_requests(message: impl Into<String>) -> Self {
+        Self::new(429, "TooManyRequests", message)
+    }
+
     /// 413.
     pub fn too_large(limit: usize) -> Self {
         Self::new(

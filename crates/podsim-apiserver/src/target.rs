@@ -1,7 +1,7 @@
 //! What a path means: `/api/v1/namespaces/default/pods/web/log` is the subresource `log` of the Pod `web` in `default`.
 
 use crate::discovery::has_subresource;
-use podsim_store::{Kind, kinds};
+use podsim_store::{Kind, Store};
 
 /// The object, or the collection, that a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,8 @@ impl Target {
     }
 
     /// Reads the part of the path behind `/api/v1/` or `/apis/GROUP/VERSION/`. `None`: there is no such resource.
-    pub(crate) fn parse(group: &str, version: &str, segments: &[&str]) -> Option<Self> {
-        let by_plural = |plural: &str| kinds::by_plural(group, version, plural);
+    pub(crate) fn parse(store: &Store, group: &str, version: &str, segments: &[&str]) -> Option<Self> {
+        let by_plural = |plural: &str| store.kind_by_plural(group, version, plural);
         // `/namespaces/X/pods` is in a namespace; `/namespaces/X` and `/namespaces/X/status` are about one.
         let (namespace, rest) = match segments {
             ["namespaces", namespace, resource, rest @ ..]
@@ -63,7 +63,8 @@ mod tests {
 
     fn show(path: &str) -> String {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        match Target::parse("", "v1", &segments) {
+        let clock = std::sync::Arc::new(podsim_sys::ManualClock::new(std::time::Duration::ZERO));
+        match Target::parse(&Store::new(clock, || 0), "", "v1", &segments) {
             None => "-".into(),
             Some(t) => format!(
                 "{} {} {} {}",

@@ -141,7 +141,7 @@ impl Layout {
 
     /// Begins to add blobs. Waits for others who remove some.
     pub(crate) fn adding(&self) -> Result<Adding<'_>, StoreError> {
-        std::fs::create_dir_all(&self.directory).at(&self.directory)?;
+        self.create()?;
         let path = self.directory.join(".blobs.lock");
         let lock = open_lock(&path)?;
         lock.lock_shared().at(&path)?;
@@ -153,7 +153,7 @@ impl Layout {
 
     /// Changes the index; the change may refuse.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Index) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        std::fs::create_dir_all(&self.directory).at(&self.directory)?;
+        self.create()?;
         let path = self.directory.join(".index.lock");
         let lock = open_lock(&path)?;
         lock.lock().at(&path)?;
@@ -168,6 +168,9 @@ impl Layout {
 
     /// Removes the blobs that the index does not lead to, unless somebody is adding some.
     pub(crate) fn sweep(&self) -> Result<(), StoreError> {
+        if !self.directory.is_dir() {
+            return Ok(());
+        }
         let path = self.directory.join(".blobs.lock");
         let lock = open_lock(&path)?;
         if lock.try_lock().is_err() {
@@ -185,6 +188,15 @@ impl Layout {
             used.extend(manifest.layers.into_iter().map(|layer| layer.digest));
         }
         self.blobs.retain(|digest| used.contains(digest))
+    }
+
+    /// Makes the directory, for its owner alone.
+    fn create(&self) -> Result<(), StoreError> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.directory).at(&self.directory)
     }
 
     fn index_path(&self) -> PathBuf {

@@ -284,6 +284,15 @@ impl ImageStore {
         Ok(removed)
     }
 
+    /// Removes what processes left behind that died while they added an image.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        self.0.layout.as_ref().map_or(Ok(()), Layout::sweep)
+    }
+
     fn layout(&self) -> Result<&Layout, StoreError> {
         self.0.layout.as_ref().ok_or(StoreError::NoDirectory)
     }

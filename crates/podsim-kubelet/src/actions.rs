@@ -1,6 +1,8 @@
 //! What to do about a Pod (`computePodActions` of upstream's kuberuntime manager): a pure function of what is wanted and what
 //! there is.
 
+use crate::containers::{ephemeral_containers, init_containers, is_sidecar, regular_containers, should_restart};
+use crate::prober::{ProbeResult, ProbeResults};
 use crate::runtime_status::{PodRuntimeStatus, definition_changed, restart_policy, should_be_restarted};
 use k8s_openapi::api::core::v1::{Container, Pod};
 use podsim_cri::{ContainerId, ContainerState, ContainerStatus, NamespaceMode, SandboxId};
@@ -15,6 +17,10 @@ pub enum KillReason {
     DefinitionChanged,
     /// Its postStart hook failed.
     PostStartHookFailed,
+    /// Its liveness probe failed often enough.
+    LivenessProbe,
+    /// Its startup probe failed often enough.
+    StartupProbe,
 }
 
 /// A container to be killed.
@@ -41,30 +47,43 @@ pub struct PodActions {
     pub sandbox: Option<SandboxId>,
     /// How many sandboxes there were before the one that is to be made.
     pub attempt: u32,
-    /// Index of the init container to start.
-    pub init_container_to_start: Option<usize>,
+    /// Indices of the init containers to start, in this order.
+    pub init_containers_to_start: Vec<usize>,
+    /// Indices of the ephemeral containers to start, in this order.
+    pub ephemeral_containers_to_start: Vec<usize>,
     /// Indices of the containers to start, in this order.
     pub containers_to_start: Vec<usize>,
     /// Containers to kill.
     pub containers_to_kill: Vec<ContainerToKill>,
 }
 
-/// What is under way and need not be decided again.
+impl PodActions {
+    /// Is there nothing to start?
+    #[must_use]
+    pub fn starts_nothing(&self) -> bool {
+        self.init_containers_to_start.is_empty()
+            && self.ephemeral_containers_to_start.is_empty()
+            && self.containers_to_start.is_empty()
+    }
+}
+
+/// What is under way and need not be decided again, and what the probes say.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
     /// Containers that are being killed.
     pub killing: HashSet<ContainerId>,
     /// Containers whose postStart hook has failed.
     pub hook_failed: HashSet<ContainerId>,
+    /// The results of the probes.
+    pub probes: ProbeResults,
 }
 
 /// Decides what to do.
 #[must_use]
 pub fn compute_pod_actions(pod: &Pod, status: &PodRuntimeStatus, in_flight: &InFlight) -> PodActions {
-    let Some(spec) = &pod.spec else {
+    if pod.spec.is_none() {
         return PodActions::default();
-    };
-    let init_containers = spec.init_containers.as_deref().unwrap_or_default();
+    }
     let (changed, attempt, sandbox) = pod_sandbox_changed(pod, status);
     let mut actions = PodActions {
         kill_pod: changed,
@@ -74,38 +93,21 @@ pub fn compute_pod_actions(pod: &Pod, status: &PodRuntimeStatus, in_flight: &InF
         ..PodActions::default()
     };
     if changed {
-        let may_restart = restart_policy(pod) != "Never";
-        if !may_restart && attempt != 0 && !status.containers.is_empty() {
-            // A Pod that may not restart does not come back after its sandbox has gone.
-            actions.create_sandbox = false;
-            return actions;
-        }
-        let done = |c: &Container| restart_policy(pod) == "OnFailure" && succeeded(status.newest(&c.name));
-        actions.containers_to_start = indices(&spec.containers, |c| !done(c));
-        if actions.containers_to_start.is_empty() {
-            actions.create_sandbox = false;
-            return actions;
-        }
-        if !init_containers.is_empty() {
-            actions.containers_to_start.clear();
-            actions.init_container_to_start = Some(0);
-        }
+        start_anew(pod, status, &mut actions);
         return actions;
     }
-    match next_init_container(pod, init_containers, status) {
-        Init::Done => {}
-        Init::Wait => return actions,
-        Init::Failed => {
-            actions.kill_pod = true;
-            return actions;
-        }
-        Init::Start(index) => {
-            actions.init_container_to_start = Some(index);
-            return actions;
+    // Ephemeral containers do not wait for the init containers, and are never started twice.
+    for (index, container) in ephemeral_containers(pod).iter().enumerate() {
+        if status.newest(&container.name).is_none() {
+            actions.ephemeral_containers_to_start.push(index);
         }
     }
+    let initialized = compute_init_container_actions(pod, status, in_flight, &mut actions);
+    if actions.kill_pod || !initialized {
+        return actions;
+    }
     let mut kept = 0;
-    for (index, container) in spec.containers.iter().enumerate() {
+    for (index, container) in regular_containers(pod).iter().enumerate() {
         let running = status
             .newest(&container.name)
             .filter(|s| s.state == ContainerState::Running);
@@ -119,42 +121,91 @@ pub fn compute_pod_actions(pod: &Pod, status: &PodRuntimeStatus, in_flight: &InF
         if in_flight.killing.contains(&running.id) {
             continue;
         }
-        let (reason, message) = if definition_changed(container, running) {
-            let message = format!("Container {} definition changed, will be restarted", container.name);
-            (KillReason::DefinitionChanged, message)
-        } else if in_flight.hook_failed.contains(&running.id) {
-            (KillReason::PostStartHookFailed, "FailedPostStartHook".to_owned())
-        } else {
-            continue;
-        };
-        actions.containers_to_kill.push(ContainerToKill {
-            id: running.id.clone(),
-            name: container.name.clone(),
-            reason,
-            message,
-        });
+        if let Some((reason, message)) = why_kill(pod, container, running, in_flight) {
+            actions.containers_to_kill.push(to_kill(running, reason, message));
+        }
     }
     if kept == 0 && actions.containers_to_start.is_empty() {
         actions.kill_pod = true;
+        // Sidecars do not keep a Pod alive.
+        actions.init_containers_to_start.clear();
     }
     actions
 }
 
-fn indices(containers: &[Container], wanted: impl Fn(&Container) -> bool) -> Vec<usize> {
-    containers
-        .iter()
-        .enumerate()
-        .filter(|(_, c)| wanted(c))
-        .map(|(i, _)| i)
-        .collect()
+/// What to start in a sandbox that is yet to be made.
+fn start_anew(pod: &Pod, status: &PodRuntimeStatus, actions: &mut PodActions) {
+    let may_restart = restart_policy(pod) != "Never" || any_could_restart(pod, status);
+    if !may_restart && actions.attempt != 0 && !status.containers.is_empty() {
+        // A Pod that may not restart does not come back after its sandbox has gone.
+        actions.create_sandbox = false;
+        return;
+    }
+    let done = |c: &Container| {
+        let last = status.newest(&c.name).filter(|s| s.state == ContainerState::Exited);
+        last.is_some_and(|s| match c.restart_policy {
+            Some(_) => !should_restart(c, pod, s.exit_code.unwrap_or(0)),
+            None => restart_policy(pod) == "OnFailure" && s.exit_code == Some(0),
+        })
+    };
+    let regular = regular_containers(pod).iter().enumerate();
+    actions.containers_to_start = regular.filter(|(_, c)| !done(c)).map(|(i, _)| i).collect();
+    if actions.containers_to_start.is_empty() {
+        actions.create_sandbox = false;
+    } else if !init_containers(pod).is_empty() {
+        actions.containers_to_start.clear();
+        actions.init_containers_to_start = vec![0];
+    }
 }
 
-fn succeeded(status: Option<&ContainerStatus>) -> bool {
-    status.is_some_and(|s| s.state == ContainerState::Exited && s.exit_code == Some(0))
+/// Does a container's own policy bring it back although the Pod's would not?
+fn any_could_restart(pod: &Pod, status: &PodRuntimeStatus) -> bool {
+    regular_containers(pod).iter().any(|c| {
+        let ended = status.newest(&c.name).and_then(|s| s.exit_code);
+        c.restart_policy.is_some() && ended.is_some_and(|code| should_restart(c, pod, code))
+    })
+}
+
+fn to_kill(running: &ContainerStatus, reason: KillReason, message: String) -> ContainerToKill {
+    ContainerToKill {
+        id: running.id.clone(),
+        name: running.metadata.name.clone(),
+        reason,
+        message,
+    }
+}
+
+/// Why a running container of the Pod proper has to be killed, if it has to.
+fn why_kill(
+    pod: &Pod,
+    container: &Container,
+    running: &ContainerStatus,
+    in_flight: &InFlight,
+) -> Option<(KillReason, String)> {
+    let name = &container.name;
+    if in_flight.hook_failed.contains(&running.id) {
+        return Some((KillReason::PostStartHookFailed, "FailedPostStartHook".to_owned()));
+    }
+    let (reason, message, restart) = if definition_changed(container, running) {
+        // A changed container starts anew whatever the policy.
+        let message = format!("Container {name} definition changed");
+        (KillReason::DefinitionChanged, message, true)
+    } else {
+        let (reason, probe) = in_flight.probes.failed(&running.id)?;
+        let policy = container.restart_policy.as_deref().unwrap_or(restart_policy(pod));
+        let message = format!("Container {name} failed {probe} probe");
+        (reason, message, policy != "Never")
+    };
+    let message = if restart {
+        format!("{message}, will be restarted")
+    } else {
+        message
+    };
+    Some((reason, message))
 }
 
 /// Is a new sandbox needed? Also gives the attempt of that one, and the sandbox that there is (`PodSandboxChanged`).
-fn pod_sandbox_changed(pod: &Pod, status: &PodRuntimeStatus) -> (bool, u32, Option<SandboxId>) {
+pub(crate) fn pod_sandbox_changed(pod: &Pod, status: &PodRuntimeStatus) -> (bool, u32, Option<SandboxId>) {
     let Some(sandbox) = status.sandbox() else {
         return (true, 0, None);
     };
@@ -168,41 +219,101 @@ fn pod_sandbox_changed(pod: &Pod, status: &PodRuntimeStatus) -> (bool, u32, Opti
     (false, sandbox.metadata.attempt, Some(sandbox.id.clone()))
 }
 
-enum Init {
-    Done,
-    Wait,
-    Failed,
-    Start(usize),
-}
-
-fn next_init_container(pod: &Pod, init_containers: &[Container], status: &PodRuntimeStatus) -> Init {
-    let regular = pod.spec.iter().flat_map(|s| &s.containers);
-    // Once a container of the Pod proper was made in this sandbox, initialisation was over.
-    let here = |s: &ContainerStatus| status.sandbox().is_some_and(|x| x.id == s.sandbox);
-    if regular.clone().any(|c| status.newest(&c.name).is_some_and(here)) {
-        return Init::Done;
+/// Decides about the init containers, and says whether the containers proper may run (`computeInitContainerActions`).
+///
+/// It goes from the last init container to the first, because older ones may have been removed already: the last that is
+/// known says how far initialisation has come. Those before it only matter if they are sidecars, which are kept running.
+fn compute_init_container_actions(
+    pod: &Pod,
+    status: &PodRuntimeStatus,
+    in_flight: &InFlight,
+    actions: &mut PodActions,
+) -> bool {
+    let all = init_containers(pod);
+    if all.is_empty() {
+        return true;
     }
-    for (index, container) in init_containers.iter().enumerate().rev() {
-        let Some(last) = status.newest(&container.name).filter(|s| here(s)) else {
+    let here = |s: &&ContainerStatus| status.sandbox().is_some_and(|x| x.id == s.sandbox);
+    // Once a container of the Pod proper was made in this sandbox, initialisation was over.
+    let mut initialized = regular_containers(pod)
+        .iter()
+        .any(|c| status.newest(&c.name).filter(here).is_some());
+    // All init containers before the one that is looked at have done their part.
+    let mut passed = initialized;
+    let mut starts = vec![];
+    for (index, container) in all.iter().enumerate().rev() {
+        let sidecar = is_sidecar(container);
+        let Some(last) = status.newest(&container.name).filter(here) else {
+            if passed && sidecar {
+                starts.push(index);
+            }
             continue;
         };
-        return match last.state {
-            ContainerState::Running => Init::Wait,
-            ContainerState::Created => Init::Start(index),
-            ContainerState::Exited if last.exit_code == Some(0) => {
-                if index + 1 < init_containers.len() {
-                    Init::Start(index + 1)
-                } else {
-                    Init::Done
+        if passed && !sidecar {
+            continue;
+        }
+        let is_last = index + 1 == all.len();
+        match last.state {
+            ContainerState::Created => starts.push(index),
+            ContainerState::Running if sidecar => {
+                if in_flight.killing.contains(&last.id) {
+                    // It will be seen again when it has ended.
+                } else if let Some((reason, message)) = why_kill_sidecar(container, last, in_flight) {
+                    if reason == KillReason::LivenessProbe || reason == KillReason::DefinitionChanged {
+                        initialized |= is_last;
+                    }
+                    actions.containers_to_kill.push(to_kill(last, reason, message));
+                } else if sidecar_started(container, last, in_flight) {
+                    if is_last {
+                        initialized = true;
+                    } else if !passed {
+                        starts.push(index + 1);
+                    }
                 }
             }
-            ContainerState::Exited if restart_policy(pod) == "Never" => Init::Failed,
-            ContainerState::Exited => Init::Start(index),
-        };
+            ContainerState::Running => {}
+            ContainerState::Exited if sidecar => starts.push(index),
+            ContainerState::Exited if last.exit_code == Some(0) => {
+                if is_last {
+                    initialized = true;
+                } else {
+                    starts.push(index + 1);
+                }
+            }
+            ContainerState::Exited if should_restart(container, pod, last.exit_code.unwrap_or(1)) => starts.push(index),
+            ContainerState::Exited => {
+                actions.kill_pod = true;
+                return false;
+            }
+        }
+        passed = true;
     }
-    if init_containers.is_empty() {
-        Init::Done
-    } else {
-        Init::Start(0)
+    if !passed {
+        starts.push(0);
     }
+    starts.reverse();
+    actions.init_containers_to_start = starts;
+    initialized
+}
+
+/// Has a running sidecar come so far that the next container may start?
+fn sidecar_started(container: &Container, running: &ContainerStatus, in_flight: &InFlight) -> bool {
+    container.startup_probe.is_none() || in_flight.probes.startup.get(&running.id) == Some(&ProbeResult::Success)
+}
+
+fn why_kill_sidecar(
+    container: &Container,
+    running: &ContainerStatus,
+    in_flight: &InFlight,
+) -> Option<(KillReason, String)> {
+    let name = &container.name;
+    if in_flight.hook_failed.contains(&running.id) {
+        return Some((KillReason::PostStartHookFailed, "FailedPostStartHook".to_owned()));
+    }
+    if definition_changed(container, running) {
+        let message = format!("Init container {name} definition changed");
+        return Some((KillReason::DefinitionChanged, message));
+    }
+    let (reason, probe) = in_flight.probes.failed(&running.id)?;
+    Some((reason, format!("Init container {name} failed {probe} probe")))
 }

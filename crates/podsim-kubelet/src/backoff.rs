@@ -65,3 +65,19 @@ impl Backoff {
         self.entries.remove(key);
     }
 }
+
+/// As Go prints a time, to the millisecond: `0s`, `250ms`, `10s`, `1.5s`, `1m20s`, `5m0s`.
+#[must_use]
+pub fn go_duration(time: Duration) -> String {
+    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+    if seconds == 0 && millis > 0 {
+        return format!("{millis}ms");
+    }
+    let fraction = format!(".{millis:03}");
+    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s}{fraction}s"),
+        (0, m, s) => format!("{m}m{s}{fraction}s"),
+        (h, m, s) => format!("{h}h{m}m{s}{fraction}s"),
+    }
+}

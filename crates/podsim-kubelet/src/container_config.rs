@@ -33,9 +33,10 @@ pub(crate) fn container_config(
 ) -> Result<ContainerConfig, String> {
     let mut envs = vec![("HOSTNAME".to_owned(), hostname(spec, sources))];
     let own = env::environment(container, sources)?;
+    // HOSTNAME is the runtime's: the kubelet does not know it, so `$(HOSTNAME)` stays as it is.
+    let known = own.iter().cloned().collect();
     envs.retain(|(name, _)| !own.iter().any(|(n, _)| n == name));
     envs.extend(own);
-    let known = envs.iter().cloned().collect();
     let expanded = |list: &Option<Vec<String>>| list.iter().flatten().map(|a| env::expand(a, &known)).collect();
     let mut labels: Vec<_> = sandbox_config::pod_labels(sources.pod);
     labels.push(("io.kubernetes.container.name".to_owned(), container.name.clone()));
@@ -63,7 +64,12 @@ pub(crate) fn container_config(
         tty: container.tty == Some(true),
         stop_signal,
         namespaces: sandbox_config::namespace_option(spec),
-        security: security(spec, container, prepared.image)?,
+        security: security(
+            spec,
+            container,
+            prepared.image,
+            &crate::pod_worker::full_name(sources.pod),
+        )?,
         resources: resources(container),
     })
 }
@@ -87,16 +93,18 @@ fn mounts(
             return Err(format!("volume \"{}\" not found", mount.name));
         };
         let plain = mount.sub_path.clone().filter(|p| !p.is_empty());
-        let expression = mount
-            .sub_path_expr
-            .as_ref()
-            .filter(|p| !p.is_empty())
-            .map(|e| env::expand(e, vars));
+        let sub_path = match mount.sub_path_expr.as_deref().filter(|e| !e.is_empty()) {
+            Some(expression) => Some(expand_sub_path(expression, vars)?),
+            None => plain,
+        };
+        if let Some(path) = &sub_path {
+            check_sub_path(path)?;
+        }
         mounts.push(Mount {
             container_path: absolute(&mount.mount_path),
             source: MountSource::Volume {
                 id: id.clone(),
-                sub_path: plain.or(expression),
+                sub_path,
             },
             readonly: mount.read_only == Some(true),
         });
@@ -118,6 +126,25 @@ fn mounts(
     Ok(mounts)
 }
 
+/// `subPathExpr` with its variables, which have to be there (`ExpandContainerVolumeMounts`).
+fn expand_sub_path(expression: &str, vars: &std::collections::BTreeMap<String, String>) -> Result<String, String> {
+    match env::missing(expression, vars) {
+        Some(name) => Err(format!("missing value for \"{name}\"")),
+        None => Ok(env::expand(expression, vars)),
+    }
+}
+
+/// What `makeMounts` checks when all variables are known.
+fn check_sub_path(path: &str) -> Result<(), String> {
+    if path.starts_with('/') {
+        Err(format!("error SubPath `{path}` must not be an absolute path"))
+    } else if path.split('/').any(|part| part == "..") {
+        Err(format!("unable to provision SubPath `{path}`: must not contain '..'"))
+    } else {
+        Ok(())
+    }
+}
+
 /// Mount paths need not be absolute in a manifest; they mean the same then.
 fn absolute(path: &str) -> String {
     if path.starts_with('/') {
@@ -127,28 +154,27 @@ fn absolute(path: &str) -> String {
     }
 }
 
-fn security(spec: &PodSpec, container: &Container, image: &Image) -> Result<SecurityContext, String> {
+fn security(spec: &PodSpec, container: &Container, image: &Image, pod_name: &str) -> Result<SecurityContext, String> {
     let pod = spec.security_context.clone().unwrap_or_default();
     let own = container.security_context.clone().unwrap_or_default();
     let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
     let run_as_user = id(own.run_as_user.or(pod.run_as_user));
     if own.run_as_non_root.or(pod.run_as_non_root) == Some(true) {
+        // `verifyRunAsNonRoot`, with the end that all its messages have.
         let user = image.config.user.split(':').next().unwrap_or_default();
+        let refused = |why: &str| Err(format!("{why} (pod: \"{pod_name}\", container: {})", container.name));
         match (run_as_user, user.parse::<u32>()) {
-            (Some(0), _) => return Err("container's runAsUser breaks non-root policy".to_owned()),
+            (Some(0), _) => return refused("container's runAsUser breaks non-root policy"),
             (Some(_), _) => {}
-            (None, Ok(0)) => {
-                return Err("container has runAsNonRoot and image will run as root".to_owned());
-            }
+            (None, Ok(0)) => return refused("container has runAsNonRoot and image will run as root"),
             (None, Ok(_)) => {}
             (None, Err(_)) if user.is_empty() || user == "root" => {
-                return Err("container has runAsNonRoot and image will run as root".to_owned());
+                return refused("container has runAsNonRoot and image will run as root");
             }
             (None, Err(_)) => {
-                let message = format!(
+                return refused(&format!(
                     "container has runAsNonRoot and image has non-numeric user ({user}), cannot verify user is non-root"
-                );
-                return Err(message);
+                ));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A container's environment (`makeEnvironmentVariables`): values, references, and `$(NAME)`.
 
-use crate::KubeletConfig;
+use crate::{KubeletConfig, service_env};
 use k8s_openapi::api::core::v1::{ConfigMap, Container, EnvVarSource, Pod, Secret};
 use podsim_store::{Store, pod::quantity};
 use std::collections::BTreeMap;
@@ -15,44 +15,49 @@ pub(crate) struct Sources<'a> {
 
 /// The variables in order. `Err` is the message of a `CreateContainerConfigError`.
 pub(crate) fn environment(container: &Container, sources: &Sources<'_>) -> Result<Vec<(String, String)>, String> {
-    let mut vars: Vec<(String, String)> = vec![];
-    let mut set = |name: &str, value: String| match vars.iter_mut().find(|(n, _)| n == name) {
-        Some(var) => var.1 = value,
-        None => vars.push((name.to_owned(), value)),
-    };
+    let mut own: Vec<(String, String)> = vec![];
     for source in container.env_from.iter().flatten() {
         let prefix = source.prefix.as_deref().unwrap_or_default();
-        if let Some(from) = &source.config_map_ref {
-            let data = sources.config_map(&from.name, from.optional == Some(true))?;
+        let mut add = |data: BTreeMap<String, String>| {
             data.into_iter()
-                .for_each(|(key, value)| set(&format!("{prefix}{key}"), value));
+                .for_each(|(key, value)| set(&mut own, &format!("{prefix}{key}"), value));
+        };
+        if let Some(from) = &source.config_map_ref {
+            add(sources.config_map(&from.name, from.optional == Some(true))?);
         }
         if let Some(from) = &source.secret_ref {
-            let data = sources.secret(&from.name, from.optional == Some(true))?;
-            data.into_iter()
-                .for_each(|(key, value)| set(&format!("{prefix}{key}"), value));
+            add(sources.secret(&from.name, from.optional == Some(true))?);
         }
     }
-    let mut known: BTreeMap<String, String> = vars.iter().cloned().collect();
-    let mut own: Vec<(String, String)> = vec![];
+    // Those of Services can be referred to, and give way to the container's own.
+    let services = service_env::of(sources.pod, sources.store);
+    let mut known: BTreeMap<String, String> = services.iter().cloned().collect();
+    known.extend(own.iter().cloned());
     for var in container.env.iter().flatten() {
+        let plain = var.value.as_deref().unwrap_or_default();
         let value = match &var.value_from {
-            Some(from) => match sources.resolve(from, container)? {
+            Some(from) if plain.is_empty() => match sources.resolve(from, container)? {
                 Some(value) => value,
                 None => continue,
             },
-            None => expand(var.value.as_deref().unwrap_or_default(), &known),
+            _ => expand(plain, &known),
         };
         known.insert(var.name.clone(), value.clone());
-        own.push((var.name.clone(), value));
+        set(&mut own, &var.name, value);
     }
-    for (name, value) in own {
-        match vars.iter_mut().find(|(n, _)| *n == name) {
-            Some(var) => var.1 = value,
-            None => vars.push((name, value)),
+    for (name, value) in services {
+        if !own.iter().any(|(n, _)| *n == name) {
+            own.push((name, value));
         }
     }
-    Ok(vars)
+    Ok(own)
+}
+
+fn set(vars: &mut Vec<(String, String)>, name: &str, value: String) {
+    match vars.iter_mut().find(|(n, _)| n == name) {
+        Some(var) => var.1 = value,
+        None => vars.push((name.to_owned(), value)),
+    }
 }
 
 impl Sources<'_> {
@@ -188,6 +193,25 @@ impl Sources<'_> {
 
 /// Replaces `$(NAME)` by the variable's value, `$$` by `$`; what is not known stays as it is (`third_party/forked/golang/expansion`).
 pub(crate) fn expand(text: &str, vars: &BTreeMap<String, String>) -> String {
+    expand_with(text, |name| match vars.get(name) {
+        Some(value) => value.clone(),
+        None => format!("$({name})"),
+    })
+}
+
+/// The first variable that `text` refers to and that is not there.
+pub(crate) fn missing(text: &str, vars: &BTreeMap<String, String>) -> Option<String> {
+    let mut missing = None;
+    expand_with(text, |name| {
+        if !vars.contains_key(name) {
+            missing.get_or_insert_with(|| name.to_owned());
+        }
+        String::new()
+    });
+    missing
+}
+
+fn expand_with(text: &str, mut value: impl FnMut(&str) -> String) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -197,14 +221,36 @@ pub(crate) fn expand(text: &str, vars: &BTreeMap<String, String>) -> String {
             out.push('$');
             rest = after;
         } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|r| r.split_once(')')) {
-            match vars.get(name) {
-                Some(value) => out.push_str(value),
-                None => out.push_str(&format!("$({name})")),
-            }
+            out.push_str(&value(name));
             rest = after;
         } else {
             out.push('$');
         }
     }
     out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_expand_as_upstreams_do() {
+        let vars = [("A", "1"), ("B", "$(A)"), ("EMPTY", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let vars = vars.into_iter().collect();
+        for (text, expected) in [
+            ("$(A)-$(A)", "1-1"),
+            ("$(B)", "$(A)"),
+            ("x$(EMPTY)y", "xy"),
+            ("$(NOPE)", "$(NOPE)"),
+            ("$$(A)", "$(A)"),
+            ("$$$(A)", "$1"),
+            ("$A $", "$A $"),
+            ("$(A", "$(A"),
+            ("`ls`", "`ls`"),
+        ] {
+            assert_eq!(expand(text, &vars), expected, "{text}");
+        }
+        assert_eq!(missing("$(A)/$(NOPE)", &vars).as_deref(), Some("NOPE"));
+    }
 }

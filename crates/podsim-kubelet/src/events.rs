@@ -1,5 +1,6 @@
 //! Events: what happened to an object, for `kubectl describe` and `get events`. The same thing happening again raises the count.
 
+use crate::containers;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource, Node, ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -48,14 +49,8 @@ struct Key {
 /// The Pod, or one of its containers.
 #[must_use]
 pub fn pod_reference(pod: &Pod, container: Option<&str>) -> ObjectReference {
-    let is_init = |name: &str| {
-        pod.spec
-            .iter()
-            .flat_map(|s| s.init_containers.iter().flatten())
-            .any(|c| c.name == name)
-    };
     let path = |name: &str| {
-        let list = if is_init(name) { "initContainers" } else { "containers" };
+        let list = containers::find(pod, name).map_or("containers", |(role, _)| role.list());
         format!("spec.{list}{{{name}}}")
     };
     ObjectReference {

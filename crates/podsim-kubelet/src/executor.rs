@@ -1,11 +1,12 @@
 //! Does what was decided: makes sandboxes, starts containers, and tells what became of it.
 
 use crate::actions::PodActions;
+use crate::backoff::go_duration;
 use crate::container_config::{Prepared, container_config};
+use crate::containers::{as_container, ephemeral_containers, init_containers, is_sidecar};
 use crate::env::Sources;
 use crate::events::Severity;
-use crate::lifecycle::Target;
-use crate::pod_worker::{PodWorker, names};
+use crate::pod_worker::{PodWorker, full_name};
 use crate::runtime_status::{PodRuntimeStatus, definition_changed};
 use crate::{hosts, images, sandbox_config, volumes};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
@@ -28,7 +29,6 @@ pub(crate) async fn execute(
     actions: &PodActions,
 ) -> Option<Duration> {
     let spec = pod.spec.as_ref()?;
-    let nothing_to_start = actions.containers_to_start.is_empty() && actions.init_container_to_start.is_none();
     if actions.create_sandbox {
         let config = sandbox_config::sandbox_config(pod, spec, actions.attempt, &worker.node.config);
         let made = worker.node.runtime.run_pod_sandbox(config).await;
@@ -38,7 +38,7 @@ pub(crate) async fn execute(
             return Some(worker.node.clock.monotonic() + RETRY);
         }
         *runtime = worker.look(pod).await.ok()?;
-    } else if nothing_to_start {
+    } else if actions.starts_nothing() {
         return None;
     }
     let sandbox = runtime.ready_sandbox()?.clone();
@@ -48,31 +48,15 @@ pub(crate) async fn execute(
         spec,
         sandbox,
         volumes: HashMap::new(),
+        deadline: None,
     };
     if let Err(error) = start.prepare_volumes().await {
         let message = format!("MountVolume.SetUp failed: {error}");
         start.worker.tell(pod, None, Severity::Warning, "FailedMount", &message);
         return Some(start.worker.node.clock.monotonic() + RETRY);
     }
-    let init = spec.init_containers.as_deref().unwrap_or_default();
-    let wanted: Vec<&Container> = match actions.init_container_to_start {
-        Some(index) => init.get(index).into_iter().collect(),
-        None => actions
-            .containers_to_start
-            .iter()
-            .filter_map(|i| spec.containers.get(*i))
-            .collect(),
-    };
-    let mut deadline: Option<Duration> = None;
-    for container in wanted {
-        if let Err(waiting) = start.start_container(container, runtime).await {
-            let at = start.worker.node.clock.monotonic() + waiting.retry_after;
-            deadline = Some(deadline.map_or(at, |d| d.min(at)));
-            let reason = (waiting.reason.to_owned(), waiting.message);
-            start.worker.waiting.insert(container.name.clone(), reason);
-        }
-    }
-    deadline
+    start.start_all(actions, runtime).await;
+    start.deadline
 }
 
 struct Start<'a> {
@@ -81,6 +65,8 @@ struct Start<'a> {
     spec: &'a PodSpec,
     sandbox: PodSandboxStatus,
     volumes: HashMap<String, VolumeId>,
+    /// When to look again.
+    deadline: Option<Duration>,
 }
 
 /// Why a container was not started.
@@ -97,7 +83,53 @@ impl Start<'_> {
         Ok(())
     }
 
-    async fn start_container(&mut self, container: &Container, runtime: &PodRuntimeStatus) -> Result<(), Waiting> {
+    /// Starts containers in upstream's order. A container whose postStart hook runs holds up those after it: they are decided
+    /// about again when the hook has ended.
+    async fn start_all(&mut self, actions: &PodActions, runtime: &PodRuntimeStatus) {
+        for index in &actions.ephemeral_containers_to_start {
+            let Some(ephemeral) = ephemeral_containers(self.pod).get(*index) else {
+                continue;
+            };
+            let target = ephemeral.target_container_name.as_deref().filter(|t| !t.is_empty());
+            self.start(&as_container(ephemeral), target, runtime).await;
+        }
+        for index in &actions.init_containers_to_start {
+            let Some(container) = init_containers(self.pod).get(*index) else {
+                continue;
+            };
+            let started = self.start(container, None, runtime).await;
+            // A sidecar that cannot be started does not hold up the others.
+            if !started && !is_sidecar(container) || self.worker.hook_runs() {
+                return;
+            }
+        }
+        for index in &actions.containers_to_start {
+            if let Some(container) = self.spec.containers.get(*index) {
+                self.start(container, None, runtime).await;
+            }
+            if self.worker.hook_runs() {
+                return;
+            }
+        }
+    }
+
+    async fn start(&mut self, container: &Container, target: Option<&str>, runtime: &PodRuntimeStatus) -> bool {
+        let Err(waiting) = self.start_container(container, target, runtime).await else {
+            return true;
+        };
+        let at = self.worker.node.clock.monotonic() + waiting.retry_after;
+        self.deadline = Some(self.deadline.map_or(at, |d| d.min(at)));
+        let reason = (waiting.reason.to_owned(), waiting.message);
+        self.worker.waiting.insert(container.name.clone(), reason);
+        false
+    }
+
+    async fn start_container(
+        &mut self,
+        container: &Container,
+        target: Option<&str>,
+        runtime: &PodRuntimeStatus,
+    ) -> Result<(), Waiting> {
         let last = runtime.newest(&container.name);
         self.check_backoff(container, last)?;
         let image = {
@@ -110,8 +142,14 @@ impl Start<'_> {
                         .event(crate::events::pod_reference(pod, Some(name)), severity, reason, message);
                 }
             };
-            let backoff = &mut worker.image_backoff;
-            images::ensure_image(node.images.as_ref(), container, backoff, &node.clock, tell).await
+            images::ensure_image(
+                node.images.as_ref(),
+                container,
+                &mut worker.failed_pulls,
+                &node.clock,
+                tell,
+            )
+            .await
         };
         let image = image.map_err(|e| {
             self.tell_failed(container, e.reason);
@@ -144,7 +182,7 @@ impl Start<'_> {
                 return Err(failed("CreateContainerConfigError", error));
             }
         };
-        let ips = self.pod_ips();
+        let ips = self.worker.pod_ips(&self.sandbox);
         let sources = Sources {
             pod: self.pod,
             pod_ips: &ips,
@@ -157,14 +195,22 @@ impl Start<'_> {
             termination: termination.clone(),
             image: &image,
         };
-        let config = container_config(self.spec, container, attempt, &sources, &prepared).map_err(|message| {
+        let wrong = |message: String| {
             self.tell_failed(container, &message);
             Waiting {
                 reason: "CreateContainerConfigError",
                 message,
                 retry_after: RETRY,
             }
-        })?;
+        };
+        let mut config = container_config(self.spec, container, attempt, &sources, &prepared).map_err(wrong)?;
+        if let Some(target) = target {
+            // Upstream wants the target to be there, and to run.
+            let Some(found) = runtime.newest(target).filter(|s| s.state == ContainerState::Running) else {
+                return Err(wrong(format!("unable to find target container \"{target}\"")));
+            };
+            config.namespaces.pid = NamespaceMode::Target(found.id.clone());
+        }
         let runtime = self.worker.node.runtime.clone();
         let id = runtime
             .create_container(&self.sandbox.id, config)
@@ -196,14 +242,8 @@ impl Start<'_> {
             "Started",
             &format!("Started container {}", container.name),
         );
-        let target = Target {
-            runtime,
-            clock: self.worker.node.clock.clone(),
-            sandbox: self.sandbox.id.clone(),
-            id,
-            container: container.clone(),
-        };
-        self.worker.start_hook(target);
+        let subject = self.worker.subject(self.pod, &self.sandbox, id, container.clone());
+        self.worker.start_hook(self.pod, subject);
         Ok(())
     }
 
@@ -222,8 +262,7 @@ impl Start<'_> {
             self.worker.backoff.next(&container.name, failed, now);
             return Ok(());
         };
-        let (namespace, name) = names(self.pod);
-        let pod = format!("{name}_{namespace}({})", self.worker.uid);
+        let pod = full_name(self.pod);
         if self.worker.backoff_told.get(&container.name) != Some(&last.id) {
             self.worker.backoff_told.insert(container.name.clone(), last.id.clone());
             let message = format!("Back-off restarting failed container {} in pod {pod}", container.name);
@@ -247,20 +286,6 @@ impl Start<'_> {
 
     fn tell_failed(&self, container: &Container, why: &str) {
         self.tell(container, Severity::Warning, "Failed", &format!("Error: {why}"));
-    }
-
-    fn pod_ips(&self) -> Vec<String> {
-        if self.sandbox.namespaces.network == NamespaceMode::Node {
-            self.worker
-                .node
-                .config
-                .addresses
-                .iter()
-                .map(ToString::to_string)
-                .collect()
-        } else {
-            self.sandbox.ips.iter().map(ToString::to_string).collect()
-        }
     }
 
     /// The Pod's `/etc/hosts`: one file for all its containers, made anew for each sandbox, whose address it holds.
@@ -306,41 +331,35 @@ impl Start<'_> {
     }
 }
 
-/// As Go prints whole seconds: `10s`, `1m20s`, `5m0s`.
-fn go_duration(time: Duration) -> String {
-    match (time.as_secs() / 60, time.as_secs() % 60) {
-        (0, seconds) => format!("{seconds}s"),
-        (minutes, seconds) => format!("{minutes}m{seconds}s"),
-    }
-}
-
 impl PodWorker {
     /// What an ended container left as its last words: the file, or the end of its log if the policy says so.
     pub(crate) async fn termination_message(&self, pod: &Pod, status: &ContainerStatus) -> String {
         const LIMIT: usize = 4096;
         const LOG_LIMIT: usize = 2048;
-        let container = crate::pod_worker::find_container(pod, &status.metadata.name);
+        let container = crate::containers::find(pod, &status.metadata.name).map(|(_, container)| container);
         let runtime = &self.node.runtime;
+        // What the runtime says itself comes first (`toKubeContainerStatus` and its callers).
+        let with_reason = |text: String| match (status.message.as_str(), text.as_str()) {
+            ("", _) => text,
+            (reason, "") => reason.to_owned(),
+            (reason, text) => format!("{reason}: {text}"),
+        };
         let mut message = String::new();
         if let Some(volume) = self.termination_volumes.get(&status.id)
             && let Ok(Some(bytes)) = runtime.read_volume_file(volume, "log", LIMIT).await
         {
             message = String::from_utf8_lossy(&bytes).into_owned();
         }
-        let policy = container.and_then(|c| c.termination_message_policy.as_deref());
-        if !message.is_empty() || policy != Some("FallbackToLogsOnError") || status.exit_code == Some(0) {
-            return if message.is_empty() {
-                status.message.clone()
-            } else {
-                message
-            };
+        let policy = container.and_then(|c| c.termination_message_policy);
+        if !message.is_empty() || policy.as_deref() != Some("FallbackToLogsOnError") || status.exit_code == Some(0) {
+            return with_reason(message);
         }
         let options = LogOptions {
             tail: Some(80),
             ..LogOptions::default()
         };
         let Ok(entries) = runtime.container_logs(&status.id, options).await else {
-            return status.message.clone();
+            return with_reason(String::new());
         };
         let entries: Vec<_> = futures_util::StreamExt::collect(entries).await;
         let bytes = entries
@@ -348,6 +367,6 @@ impl PodWorker {
             .flat_map(|e: &podsim_cri::LogEntry| e.bytes.iter().copied())
             .collect::<Vec<u8>>();
         let tail = bytes.get(bytes.len().saturating_sub(LOG_LIMIT)..).unwrap_or_default();
-        String::from_utf8_lossy(tail).into_owned()
+        with_reason(String::from_utf8_lossy(tail).into_owned())
     }
 }

@@ -97,7 +97,11 @@ fn is_default(manifest: &Value, path: &str) -> bool {
         None | Some(Value::Null | Value::Bool(false)) => true,
         // Users are the node's by default.
         Some(Value::Bool(true)) => path == "spec.hostUsers",
-        Some(Value::String(text)) => text.is_empty() || path.starts_with("spec.serviceAccount") && text == "default",
+        Some(Value::String(text)) => {
+            text.is_empty()
+                || path.starts_with("spec.serviceAccount") && text == "default"
+                || path.ends_with(".scheme") && text == "HTTP"
+        }
         Some(Value::Array(items)) => items.is_empty(),
         Some(Value::Object(map)) => map.is_empty(),
         Some(Value::Number(_)) => false,
@@ -114,7 +118,7 @@ mod tests {
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "x" },
             "spec": {
                 "hostAliases": [{ "ip": "10.9.8.7", "hostnames": ["a"] }],
-                "affinity": { "nodeAffinity": {} },
+                "affinity": { "podAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{ "topologyKey": "k" }] } },
                 "serviceAccountName": "default",
                 "volumes": [{ "name": "v", "emptyDir": {} }, { "name": "w", "nfs": { "server": "s", "path": "/" } }],
                 "containers": [{
@@ -139,8 +143,7 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "spec.affinity recorded",
-                "spec.containers[0].livenessProbe recorded",
+                "spec.affinity.podAffinity recorded",
                 "spec.containers[0].ports[0].hostPort recorded",
                 "spec.containers[0].resources.limits.cpu recorded",
                 "spec.containers[0].securityContext.seccompProfile recorded",

@@ -180,35 +180,50 @@ pub const FIELDS: &[Field] = &[
         Container,
         "such a hook fails, as in Kubernetes",
     ),
-    recorded(
-        "spec.containers[].lifecycle.postStart.httpGet.host",
+    enforced(
+        "spec.containers[].lifecycle.postStart.httpGet",
         Container,
-        "a hook with a host fails: only the Pod itself is asked",
+        "a request to the Pod, or to the Pod that has the host's address; TLS is not spoken: HTTPS falls back to HTTP",
     ),
-    recorded(
-        "spec.containers[].lifecycle.preStop.httpGet.host",
+    enforced(
+        "spec.containers[].lifecycle.preStop.httpGet",
         Container,
-        "a hook with a host fails: only the Pod itself is asked",
+        "a request to the Pod, or to the Pod that has the host's address; TLS is not spoken: HTTPS falls back to HTTP",
     ),
     enforced(
         "spec.containers[].lifecycle.stopSignal",
         Container,
         "the signal that stops it",
     ),
-    recorded(
+    enforced(
         "spec.containers[].livenessProbe",
         Container,
-        "probes do not run yet: the container is never restarted for it",
+        "the container is restarted when it fails; network probes ask the loopback address inside the Pod",
     ),
-    recorded(
+    enforced(
         "spec.containers[].readinessProbe",
         Container,
-        "probes do not run yet: a running container counts as ready",
+        "decides whether the container is ready; network probes ask the loopback address inside the Pod",
     ),
-    recorded(
+    enforced(
         "spec.containers[].startupProbe",
         Container,
-        "probes do not run yet: a running container counts as started",
+        "the other probes wait for it; network probes ask the loopback address inside the Pod",
+    ),
+    recorded(
+        "spec.containers[].livenessProbe.httpGet.scheme",
+        Container,
+        "TLS is not spoken: an HTTPS probe fails",
+    ),
+    recorded(
+        "spec.containers[].readinessProbe.httpGet.scheme",
+        Container,
+        "TLS is not spoken: an HTTPS probe fails",
+    ),
+    recorded(
+        "spec.containers[].startupProbe.httpGet.scheme",
+        Container,
+        "TLS is not spoken: an HTTPS probe fails",
     ),
     enforced(
         "spec.containers[].ports",
@@ -219,7 +234,7 @@ pub const FIELDS: &[Field] = &[
     recorded(
         "spec.containers[].ports[].hostPort",
         Container,
-        "the port is not opened on the node; use podsim port-forward",
+        "two Pods on a node cannot have the same; the port is not opened: use podsim port-forward",
     )
     .about(NsKind::Net),
     recorded("spec.containers[].ports[].hostIP", Container, "goes with hostPort").about(NsKind::Net),
@@ -243,10 +258,10 @@ pub const FIELDS: &[Field] = &[
         Container,
         "disk space is not limited",
     ),
-    recorded(
+    enforced(
         "spec.containers[].resources.requests",
         Container,
-        "the scheduler does not weigh requests",
+        "the node must have as much left",
     ),
     recorded(
         "spec.containers[].resources.claims",
@@ -258,16 +273,20 @@ pub const FIELDS: &[Field] = &[
         Container,
         "resources cannot be changed in place",
     ),
-    refused(
+    enforced(
         "spec.initContainers[].restartPolicy",
         Container,
-        "sidecars are not supported yet",
+        "Always makes a sidecar: it starts before the containers, runs beside them and stops after them",
     ),
-    recorded("spec.containers[].restartPolicy", Container, "the Pod's policy decides"),
-    recorded(
+    enforced(
+        "spec.containers[].restartPolicy",
+        Container,
+        "takes the place of the Pod's policy",
+    ),
+    enforced(
         "spec.containers[].restartPolicyRules",
         Container,
-        "the Pod's policy decides",
+        "exit codes after which it runs again, whatever its policy",
     ),
     enforced(
         "spec.containers[].securityContext.runAsUser",
@@ -350,10 +369,10 @@ pub const FIELDS: &[Field] = &[
         "run one after the other, each to its end, before the containers",
     ),
     enforced("spec.containers", Pod, "run side by side"),
-    refused(
+    enforced(
         "spec.ephemeralContainers",
         Pod,
-        "cannot be set when a Pod is created, as in Kubernetes",
+        "run once, in the Pod of others; they cannot be set when a Pod is created, as in Kubernetes",
     ),
     refused(
         "spec.volumes",
@@ -440,28 +459,57 @@ pub const FIELDS: &[Field] = &[
     enforced("spec.nodeSelector", Pod, "labels that the node must have"),
     enforced("spec.tolerations", Pod, "taints of the node that do not matter"),
     enforced("spec.schedulerName", Pod, "another scheduler's Pods are left alone"),
+    enforced(
+        "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution",
+        Pod,
+        "terms that the node must match",
+    ),
     recorded(
         "spec.affinity",
         Pod,
-        "the scheduler looks at nodeSelector and tolerations only",
+        "the scheduler does not score nodes, and does not look at what other Pods are",
     ),
     recorded("spec.topologySpreadConstraints", Pod, "there is one node"),
-    recorded("spec.schedulingGates", Pod, "the Pod is scheduled at once"),
+    enforced(
+        "spec.schedulingGates",
+        Pod,
+        "the Pod is not scheduled until they are taken away",
+    ),
     recorded("spec.priority", Pod, "no Pod has to make room for another"),
-    recorded("spec.priorityClassName", Pod, "no Pod has to make room for another"),
+    recorded(
+        "spec.priorityClassName",
+        Pod,
+        "gives the Pod its priority, and has to be there; no Pod has to make room for another",
+    ),
     recorded("spec.preemptionPolicy", Pod, "no Pod has to make room for another"),
-    recorded("spec.overhead", Pod, "resources are not weighed"),
-    recorded("spec.resources", Pod, "limits of whole Pods do not act"),
+    enforced("spec.overhead", Pod, "is added to what the Pod asks for"),
+    recorded(
+        "spec.resources",
+        Pod,
+        "limits of whole Pods do not act; requests count for the scheduler",
+    ),
     recorded("spec.resourceClaims", Pod, "there are no devices to claim"),
-    recorded("spec.runtimeClassName", Pod, "there is one runtime"),
-    recorded("spec.os", Pod, "the node is a Linux node"),
+    refused(
+        "spec.runtimeClassName",
+        Pod,
+        "there are no RuntimeClasses yet, and a Pod needs the one that it names",
+    ),
+    enforced("spec.os", Pod, "the node is a Linux node, and refuses Pods for others"),
     // Identity.
     recorded("spec.serviceAccountName", Pod, "no token is mounted"),
     recorded("spec.serviceAccount", Pod, "no token is mounted"),
     recorded("spec.automountServiceAccountToken", Pod, "no token is mounted"),
     recorded("spec.imagePullSecrets", Pod, "no registry asks for them"),
-    recorded("spec.enableServiceLinks", Pod, "Services make no environment variables"),
-    recorded("spec.readinessGates", Pod, "nobody sets such conditions"),
+    enforced(
+        "spec.enableServiceLinks",
+        Pod,
+        "whether the Services of the namespace make environment variables",
+    ),
+    enforced(
+        "spec.readinessGates",
+        Pod,
+        "conditions that others set and without which the Pod is not ready",
+    ),
 ];
 
 /// The row for a field, given its path with `[]` or with indices.

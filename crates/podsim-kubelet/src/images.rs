@@ -1,11 +1,12 @@
 //! Pull policies and the back-off of pulls (`imageManager.EnsureImageExists`).
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, go_duration};
 use crate::events::Severity;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
-use podsim_cri::{Image, ImageService};
+use podsim_cri::{Error, Image, ImageService};
 use podsim_sys::Clock;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +22,19 @@ pub(crate) struct ImageError {
 /// How often it is looked again for an image that must not be pulled, and that somebody may have loaded.
 const NEVER_RETRY: Duration = Duration::from_secs(10);
 
+/// The pulls of a Pod that failed.
+#[derive(Debug, Default)]
+pub(crate) struct FailedPulls {
+    backoff: Backoff,
+    /// The last error of each image.
+    errors: HashMap<String, String>,
+}
+
 /// Makes sure that the image is there. `tell` records an event.
 pub(crate) async fn ensure_image(
     images: &dyn ImageService,
     container: &Container,
-    backoff: &mut Backoff,
+    pulls: &mut FailedPulls,
     clock: &Arc<dyn Clock>,
     tell: impl Fn(Severity, &str, &str),
 ) -> Result<Image, ImageError> {
@@ -57,9 +66,13 @@ pub(crate) async fn ensure_image(
         }
         _ => {}
     }
-    if let Some((left, _)) = backoff.remaining_since_update(reference, now()) {
-        let message = format!("Back-off pulling image \"{reference}\"");
+    if let Some((left, _)) = pulls.backoff.remaining_since_update(reference, now()) {
+        let mut message = format!("Back-off pulling image \"{reference}\"");
         tell(Severity::Normal, "BackOff", &message);
+        // The event is short so that it can be counted; the status says what went wrong.
+        if let Some(error) = pulls.errors.get(reference) {
+            message.push_str(&format!(": ErrImagePull: {error}"));
+        }
         return Err(ImageError {
             reason: "ImagePullBackOff",
             message,
@@ -68,14 +81,16 @@ pub(crate) async fn ensure_image(
     }
     tell(Severity::Normal, "Pulling", &format!("Pulling image \"{reference}\""));
     let started = clock.monotonic();
-    let failed = |message: String, backoff: &mut Backoff| {
+    let failed = |error: Error, pulls: &mut FailedPulls| {
+        let message = error.to_string();
         tell(
             Severity::Warning,
             "Failed",
             &format!("Failed to pull image \"{reference}\": {message}"),
         );
         let at: Timestamp = now();
-        backoff.next(reference, at, at);
+        pulls.backoff.next(reference, at, at);
+        pulls.errors.insert(reference.to_owned(), message.clone());
         ImageError {
             reason: "ErrImagePull",
             message,
@@ -84,27 +99,32 @@ pub(crate) async fn ensure_image(
         }
     };
     if let Err(error) = images.pull_image(reference).await {
-        return Err(failed(error.to_string(), backoff));
+        if let Error::InvalidArgument(why) = &error {
+            let message = format!("Failed to apply default image tag \"{reference}\": {why}");
+            tell(Severity::Warning, "InspectFailed", &message);
+            return Err(ImageError {
+                reason: "InvalidImageName",
+                message,
+                retry_after: NEVER_RETRY,
+            });
+        }
+        return Err(failed(error, pulls));
     }
     let image = match images.image_status(reference).await {
         Ok(Some(image)) => image,
         Ok(None) => {
-            return Err(failed(
-                format!("image \"{reference}\" is not there after the pull"),
-                backoff,
-            ));
+            let message = format!("image \"{reference}\" is not there after the pull");
+            return Err(failed(Error::Internal(message), pulls));
         }
-        Err(error) => return Err(failed(error.to_string(), backoff)),
+        Err(error) => return Err(failed(error, pulls)),
     };
-    let took = format!(
-        "{:?}",
-        Duration::from_millis(u64::try_from((clock.monotonic() - started).as_millis()).unwrap_or(0))
-    );
+    let took = go_duration(clock.monotonic().saturating_sub(started));
     let message = format!(
         "Successfully pulled image \"{reference}\" in {took} ({took} including waiting). Image size: {} bytes.",
         image.size
     );
     tell(Severity::Normal, "Pulled", &message);
-    backoff.reset(reference);
+    pulls.backoff.reset(reference);
+    pulls.errors.remove(reference);
     Ok(image)
 }

@@ -1,9 +1,11 @@
 //! [`Kubelet`]: gives each Pod of the node a worker, and the workers what they need to know.
 
 use crate::KubeletConfig;
+use crate::admission::Admitted;
 use crate::events::EventRecorder;
 use crate::node;
 use crate::pod_worker::{Node, PodWorker, Wanted, WorkerHandle};
+use crate::status::conditions;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_cri::{ContainerEvents, ImageService, RuntimeService};
@@ -52,6 +54,7 @@ impl Kubelet {
             images,
             clock,
             recorder,
+            admitted: Admitted::default(),
             partitioned,
         };
         Self {
@@ -90,6 +93,7 @@ impl Kubelet {
             tasks: JoinSet::new(),
         };
         tokio::select! {
+            biased;
             result = pods.run(node.partitioned.clone()) => result,
             () = node::heartbeat(node) => Ok(()),
         }
@@ -109,6 +113,10 @@ struct Told {
     deletion: Option<i64>,
     deleted: bool,
     metadata: Value,
+    /// What others say of the Pod, for its readiness gates.
+    conditions: Value,
+    /// It was given up by the node controller.
+    unknown: bool,
 }
 
 impl Told {
@@ -125,8 +133,21 @@ impl Told {
             deletion: number("/metadata/deletionGracePeriodSeconds"),
             deleted: object.pointer("/metadata/deletionTimestamp").is_some(),
             metadata: Value::Array(vec![pick("labels"), pick("annotations")]),
+            conditions: conditions_of_others(object),
+            unknown: object.pointer("/status/phase").is_some_and(|p| p == "Unknown"),
         }
     }
+}
+
+/// The conditions that are not the kubelet's, without their times.
+fn conditions_of_others(object: &Value) -> Value {
+    let all = object.pointer("/status/conditions").and_then(Value::as_array);
+    let brief = |c: &Value| (c["type"].as_str().map(str::to_owned), c["status"].clone());
+    let others = all.into_iter().flatten().map(brief);
+    let others = others.filter(|(type_, _)| !type_.as_deref().is_some_and(conditions::is_own_type));
+    others
+        .map(|(type_, status)| Value::Array(vec![type_.into(), status]))
+        .collect()
 }
 
 struct Pods {
@@ -142,6 +163,8 @@ impl Pods {
         loop {
             let cut_off = *partitioned.borrow_and_update();
             tokio::select! {
+                // In one order, so that the same seed gives the same trace.
+                biased;
                 event = events.next() => match event {
                     Some(event) => {
                         if let Some(worker) = self.workers.get(&event.pod_uid) {
@@ -159,6 +182,7 @@ impl Pods {
                 },
                 Some(done) = self.tasks.join_next() => {
                     if let Ok(uid) = done {
+                        self.node.admitted.release(&uid);
                         self.workers.remove(&uid);
                     }
                 }

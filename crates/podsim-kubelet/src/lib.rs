@@ -3,24 +3,29 @@
 //! The way of a Pod: [`scheduler`] gives it to the node → [`kubelet`] starts a `pod_worker` for it → the worker looks at
 //! what runs ([`runtime_status`]), decides ([`actions`], pure), acts (`executor`) and reports ([`status`], pure).
 //!
+//! * Where a Pod may run: [`fit`], which the scheduler and the kubelet's `admission` share.
 //! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `volumes`.
-//! * What takes time: `lifecycle` (hooks, graceful killing), `images` (pulls), [`backoff`].
-//! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it).
+//! * What takes time: `lifecycle` (hooks, graceful killing), [`prober`] (probes), `images` (pulls), [`backoff`].
+//! * [`containers`] says what kinds of containers there are, and when one runs again.
+//! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it), `taint_eviction`.
 //! * For people: [`fields`] and [`mod@explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
 //!
 //! Nothing polls: workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
 //! comes from `podsim_sys::Clock`.
 
 pub mod actions;
+mod admission;
 pub mod backoff;
 pub mod config;
 mod container_config;
+pub mod containers;
 mod dns;
 mod env;
 pub mod events;
 mod executor;
 pub mod explain;
 pub mod fields;
+pub mod fit;
 pub mod hosts;
 mod images;
 pub mod kubelet;
@@ -29,10 +34,13 @@ pub mod namespaces;
 mod node;
 pub mod node_controller;
 mod pod_worker;
+pub mod prober;
 pub mod runtime_status;
 mod sandbox_config;
 pub mod scheduler;
+mod service_env;
 pub mod status;
+mod taint_eviction;
 mod volumes;
 
 #[cfg(test)]

@@ -1,150 +1,177 @@
 //! Lifecycle hooks, and the graceful end of a container (`pkg/kubelet/lifecycle/handlers.go`, `killContainer`).
 
-use k8s_openapi::api::core::v1::{Container, HTTPGetAction, LifecycleHandler};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use podsim_cri::{ContainerId, Error, RuntimeService, SandboxId};
+use crate::events::Severity;
+use crate::prober::handler::Subject;
+use crate::prober::http::{self, Url};
+use k8s_openapi::api::core::v1::{HTTPGetAction, LifecycleHandler};
+use podsim_cri::Error;
 use podsim_sys::{Clock, sleep_until};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 /// However long preStop took, SIGKILL comes no sooner than this after the stop signal (`minimumGracePeriodInSeconds`).
 pub(crate) const MINIMUM_GRACE: Duration = Duration::from_secs(2);
 
-/// A container of the runtime that hooks are run for.
-#[derive(Clone)]
-pub(crate) struct Target {
-    pub(crate) runtime: Arc<dyn RuntimeService>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) sandbox: SandboxId,
-    pub(crate) id: ContainerId,
-    pub(crate) container: Container,
-}
-
-/// Runs a hook to its end. `Err` says why it failed.
+/// Runs a hook to its end. `Err` says why it failed. `pod` is how the message names the Pod, `tell` records an event.
 pub(crate) async fn run_hook(
-    target: &Target,
+    subject: &Subject,
+    pod: &str,
     hook: &LifecycleHandler,
-    timeout: Option<Duration>,
+    tell: &(dyn Fn(Severity, &str, &str) + Send + Sync),
 ) -> Result<(), String> {
+    let container = &subject.container.name;
     if let Some(exec) = &hook.exec {
         let command = exec.command.as_deref().unwrap_or_default();
-        let result = target.runtime.exec_sync(&target.id, command, timeout).await;
-        return match result {
-            Ok(output) if output.exit_code == 0 => Ok(()),
+        let (error, output) = match subject.dialer.runtime.exec_sync(&subject.id, command, None).await {
+            Ok(output) if output.exit_code == 0 => return Ok(()),
             Ok(output) => {
-                let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-                let text = String::from_utf8_lossy(&text).trim_end().to_owned();
-                Err(format!(
-                    "command '{}' exited with {}: {text}",
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                let error = format!(
+                    "command '{}' exited with {}: {stderr}",
                     command.join(" "),
                     output.exit_code
-                ))
+                );
+                let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+                (error, String::from_utf8_lossy(&text).into_owned())
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => (error.to_string(), String::new()),
         };
+        return Err(format!(
+            "Exec lifecycle hook ([{}]) for Container \"{container}\" in Pod \"{pod}\" failed - error: {error}, message: {output:?}",
+            command.join(" ")
+        ));
     }
     if let Some(sleep) = &hook.sleep {
         let time = Duration::from_secs(u64::try_from(sleep.seconds).unwrap_or(0));
-        sleep_until(&target.clock, target.clock.monotonic() + time).await;
+        sleep_until(&subject.clock, subject.clock.monotonic() + time).await;
         return Ok(());
     }
-    if let Some(http) = &hook.http_get {
-        return http_get(target, http).await;
+    if let Some(action) = &hook.http_get {
+        let path = action.path.as_deref().unwrap_or_default();
+        return http_hook(subject, action, tell).await.map_err(|error| {
+            format!(
+                "HTTP lifecycle hook ({path}) for Container \"{container}\" in Pod \"{pod}\" failed - error: {error}"
+            )
+        });
     }
-    Err("this kind of handler is not supported by podsim: exec, httpGet and sleep are".to_owned())
+    // tcpSocket is in the type for old manifests only.
+    Err("invalid handler: exec, httpGet and sleep are those that there are".to_owned())
 }
 
-/// As upstream, any answer will do. It goes to the Pod's loopback, where upstream goes to the Pod's address.
-async fn http_get(target: &Target, http: &HTTPGetAction) -> Result<(), String> {
-    if http.host.as_deref().is_some_and(|h| !h.is_empty()) {
-        return Err("httpGet.host is not supported by podsim: the request goes to the Pod itself".to_owned());
-    }
-    if http.scheme.as_deref() == Some("HTTPS") {
-        return Err("httpGet.scheme HTTPS is not supported by podsim".to_owned());
-    }
-    let port = match &http.port {
-        IntOrString::Int(port) => u16::try_from(*port).ok(),
-        IntOrString::String(name) => {
-            let named = target
-                .container
-                .ports
-                .iter()
-                .flatten()
-                .find(|p| p.name.as_ref() == Some(name));
-            named
-                .and_then(|p| u16::try_from(p.container_port).ok())
-                .or_else(|| name.parse().ok())
+/// Any answer will do. A server that does not speak the TLS that was asked for is asked in the clear.
+async fn http_hook(
+    subject: &Subject,
+    action: &HTTPGetAction,
+    tell: &(dyn Fn(Severity, &str, &str) + Send + Sync),
+) -> Result<(), String> {
+    let url = Url::of(action, &subject.container, &subject.dialer)?;
+    let headers = action.http_headers.as_deref().unwrap_or_default();
+    match http::get(&subject.dialer, &url, headers, "lifecycle").await {
+        Err(error) if http::is_http_to_https(&error) => {
+            let message = format!(
+                "request to HTTPS lifecycle hook {} got HTTP response, retry with HTTP succeeded",
+                url.authority()
+            );
+            tell(Severity::Warning, "LifecycleHTTPFallback", &message);
+            Ok(())
         }
-    };
-    let port = port.ok_or_else(|| "httpGet.port names no port of the container".to_owned())?;
-    let path = http.path.as_deref().unwrap_or("/");
-    let mut request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: kube-lifecycle/1.34\r\nConnection: close\r\n"
-    );
-    for header in http.http_headers.iter().flatten() {
-        request.push_str(&format!("{}: {}\r\n", header.name, header.value));
-    }
-    request.push_str("\r\n");
-    let mut stream = target
-        .runtime
-        .port_forward(&target.sandbox, port)
-        .await
-        .map_err(|e| e.to_string())?;
-    let talk = async {
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer).await?;
-        std::io::Result::Ok(answer)
-    };
-    match talk.await {
-        Ok(answer) if &answer == b"HTTP/" => Ok(()),
-        Ok(_) => Err(format!(
-            "Get \"http://localhost:{port}{path}\": malformed HTTP response"
-        )),
-        Err(error) => Err(format!("Get \"http://localhost:{port}{path}\": {error}")),
+        result => result.map(drop),
     }
 }
 
-/// Ends a container: preStop inside the grace period, then the stop signal, then SIGKILL. `deadline` (monotonic) may be
-/// moved forward while it goes on. `hook_failed` is told what went wrong with preStop.
+/// How a container is to be killed.
+pub(crate) struct KillPlan {
+    /// How the Pod is named in messages.
+    pub(crate) pod: String,
+    /// When the grace is over, in monotonic time; may be moved forward while it goes on.
+    pub(crate) deadline: watch::Receiver<Duration>,
+    /// Containers that have to end first: each of these is closed when one has.
+    pub(crate) after: Vec<watch::Receiver<()>>,
+}
+
+/// Ends a container: preStop inside the grace period, then its turn, then the stop signal, then SIGKILL. `tell` records an
+/// event.
 pub(crate) async fn kill_container(
-    target: Target,
-    mut deadline: watch::Receiver<Duration>,
-    hook_failed: impl Fn(&str),
+    subject: Subject,
+    plan: KillPlan,
+    tell: &(dyn Fn(Severity, &str, &str) + Send + Sync),
 ) -> Result<(), Error> {
-    let left = |deadline: &watch::Receiver<Duration>| deadline.borrow().saturating_sub(target.clock.monotonic());
-    let hook = target.container.lifecycle.as_ref().and_then(|l| l.pre_stop.as_ref());
-    if let Some(hook) = hook.filter(|_| !left(&deadline).is_zero()) {
-        let grace = left(&deadline);
-        let run = run_hook(&target, hook, Some(grace));
-        tokio::select! {
-            result = run => {
-                if let Err(message) = result {
-                    hook_failed(&message);
-                }
-            }
-            // Upstream waits no longer than the grace period and goes on.
-            () = reached(&target.clock, &mut deadline) => hook_failed("the grace period is over"),
+    let KillPlan {
+        pod,
+        mut deadline,
+        after,
+    } = plan;
+    let clock = &subject.clock;
+    let left = |deadline: &watch::Receiver<Duration>| deadline.borrow().saturating_sub(clock.monotonic());
+    let hook = subject.container.lifecycle.as_ref().and_then(|l| l.pre_stop.clone());
+    let has_grace = !left(&deadline).is_zero();
+    let mut hook = std::pin::pin!(async {
+        match hook.filter(|_| has_grace) {
+            Some(hook) => run_hook(&subject, &pod, &hook, tell).await,
+            None => Ok(()),
         }
+    });
+    let hook_ended = |result: Result<(), String>| {
+        if let Err(message) = result {
+            tracing::info!("preStop failed: {message}");
+            // The message stays out of the event: it could hold secrets.
+            tell(Severity::Warning, "FailedPreStopHook", "PreStopHook failed");
+        }
+    };
+    let mut hook_runs = true;
+    tokio::select! {
+        biased;
+        result = &mut hook => {
+            hook_runs = false;
+            hook_ended(result);
+        }
+        // Upstream waits no longer than the grace period and goes on; the hook is not ended by that.
+        () = reached(clock, &mut deadline) => {}
+    }
+    let mut turn = std::pin::pin!(async {
+        for mut other in after {
+            // An error is the end of the other's killing.
+            while other.changed().await.is_ok() {}
+        }
+    });
+    tokio::select! {
+        biased;
+        () = &mut turn => {}
+        () = reached(clock, &mut deadline) => {}
     }
     deadline.borrow_and_update();
     let stop = |deadline: &watch::Receiver<Duration>| {
-        target
-            .runtime
-            .stop_container(&target.id, left(deadline).max(MINIMUM_GRACE))
+        let runtime = &subject.dialer.runtime;
+        runtime.stop_container(&subject.id, left(deadline).max(MINIMUM_GRACE))
     };
     let mut stopping = stop(&deadline);
-    loop {
+    let mut may_change = true;
+    let stopped = loop {
         tokio::select! {
-            result = &mut stopping => return result,
-            changed = deadline.changed() => match changed {
+            biased;
+            result = &mut stopping => break result,
+            result = &mut hook, if hook_runs => {
+                hook_runs = false;
+                hook_ended(result);
+            }
+            changed = deadline.changed(), if may_change => match changed {
                 Ok(()) => stopping = stop(&deadline),
-                Err(_) => return stopping.await,
+                Err(_) => may_change = false,
             },
         }
+    };
+    if hook_runs
+        && subject
+            .container
+            .lifecycle
+            .iter()
+            .any(|l| l.pre_stop.iter().any(|h| h.exec.is_some()))
+    {
+        // A command dies with its container.
+        hook_ended(Err("the container has ended".to_owned()));
     }
+    stopped
 }
 
 /// Ends when the clock reaches the deadline, which may change.
@@ -152,6 +179,7 @@ async fn reached(clock: &Arc<dyn Clock>, deadline: &mut watch::Receiver<Duration
     loop {
         let at = *deadline.borrow_and_update();
         tokio::select! {
+            biased;
             () = sleep_until(clock, at) => return,
             changed = deadline.changed() => {
                 if changed.is_err() {

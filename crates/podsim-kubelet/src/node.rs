@@ -49,10 +49,14 @@ pub(crate) async fn heartbeat(node: &pod_worker::Node) {
     loop {
         let next = node.clock.monotonic() + node.config.heartbeat;
         tokio::select! {
+            biased;
             () = sleep_until(&node.clock, next) => {
-                if !*partitioned.borrow()
-                    && let Err(error) = renew(node)
-                {
+                if *partitioned.borrow() {
+                    continue;
+                }
+                // A machine that was asleep was given up meanwhile.
+                let result = if is_ready(node) { renew(node) } else { register(node) };
+                if let Err(error) = result {
                     tracing::warn!("cannot renew the node's lease: {error}");
                 }
             }
@@ -68,6 +72,15 @@ pub(crate) async fn heartbeat(node: &pod_worker::Node) {
             }
         }
     }
+}
+
+/// Does the API say that the node is ready?
+fn is_ready(node: &pod_worker::Node) -> bool {
+    let Ok(object) = node.store.api::<Node>().get("", &node.config.node_name) else {
+        return false;
+    };
+    let conditions = object.status.and_then(|s| s.conditions).unwrap_or_default();
+    conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 fn renew(node: &pod_worker::Node) -> Result<(), StoreError> {

@@ -2,17 +2,23 @@
 //! the phase of its Pods, with the reason `NodeLost`.
 //!
 //! Today's Kubernetes leaves the phase as it was and only takes the Pods' `Ready` away; the `Unknown` phase is how its
-//! documents, and older releases, tell of a node that cannot be reached, and what podsim shows.
+//! documents, and older releases, tell of a node that cannot be reached, and what podsim shows. The node gets the taint
+//! `node.kubernetes.io/unreachable`, which every Pod tolerates for 300 seconds unless it says otherwise; then it is deleted
+//! (`taint_eviction`), and is gone when the node hears of that.
 
 use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::node::LEASES;
+use crate::taint_eviction::TaintEviction;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod, Taint};
 use podsim_store::{Selectors, Since, Store, StoreError, WatchEventType, kinds, time};
 use podsim_sys::{Clock, sleep_until};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The taint of a node that does not report.
+const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 
 /// How long a node may be silent: Kubernetes' `--node-monitor-grace-period`.
 pub const GRACE_PERIOD: Duration = Duration::from_secs(40);
@@ -39,8 +45,17 @@ impl NodeController {
         }
     }
 
-    /// Runs for ever; an error only if the store cannot be watched.
+    /// Runs for ever; an error only if the store cannot be watched. Evicts Pods from tainted nodes, too.
     pub async fn run(&self) -> Result<(), StoreError> {
+        let eviction = TaintEviction::new(self.store.clone());
+        tokio::select! {
+            biased;
+            result = self.watch_leases() => result,
+            result = eviction.run() => result,
+        }
+    }
+
+    async fn watch_leases(&self) -> Result<(), StoreError> {
         let watch = || {
             self.store
                 .api::<Lease>()
@@ -58,6 +73,7 @@ impl NodeController {
                 }
             };
             tokio::select! {
+                biased;
                 lease = leases.next() => match lease {
                     None => leases = watch()?,
                     Some((kind, lease)) => {
@@ -65,7 +81,9 @@ impl NodeController {
                         if kind == WatchEventType::Deleted {
                             heard.remove(&name);
                         } else {
-                            heard.insert(name, self.clock.monotonic());
+                            if heard.insert(name.clone(), self.clock.monotonic()).is_none() {
+                                self.found(&name)?;
+                            }
                         }
                     }
                 },
@@ -79,6 +97,25 @@ impl NodeController {
                 }
             }
         }
+    }
+
+    /// A node reports (again): nothing keeps Pods from it any more.
+    fn found(&self, node: &str) -> Result<(), StoreError> {
+        let tainted = match self.store.api::<Node>().get("", node) {
+            Ok(object) => object
+                .spec
+                .iter()
+                .flat_map(|s| s.taints.iter().flatten())
+                .any(|t| t.key == UNREACHABLE),
+            Err(_) => false,
+        };
+        if tainted {
+            self.store.api::<Node>().modify("", node, |object| {
+                let taints = object.spec.get_or_insert_default().taints.get_or_insert_default();
+                taints.retain(|t| t.key != UNREACHABLE);
+            })?;
+        }
+        Ok(())
     }
 
     fn lost(&self, node: &str) -> Result<(), StoreError> {
@@ -95,6 +132,16 @@ impl NodeController {
             Err(StoreError::NotFound { .. }) => return Ok(()),
             other => other.map(drop)?,
         }
+        self.store.api::<Node>().modify("", node, |object| {
+            let taints = object.spec.get_or_insert_default().taints.get_or_insert_default();
+            taints.retain(|t| t.key != UNREACHABLE);
+            taints.extend(["NoSchedule", "NoExecute"].map(|effect| Taint {
+                key: UNREACHABLE.to_owned(),
+                effect: effect.to_owned(),
+                time_added: (effect == "NoExecute").then(|| now.clone()),
+                ..Taint::default()
+            }));
+        })?;
         let selectors = Selectors::parse(&kinds::POD, "", &format!("spec.nodeName={node}"))?;
         for pod in self.store.api::<Pod>().list(None, &selectors)? {
             let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());

@@ -1,5 +1,6 @@
 //! What the runtime has of a Pod (`kubecontainer.PodStatus`).
 
+use crate::containers::should_restart;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use podsim_cri::{
     ContainerFilter, ContainerId, ContainerState, ContainerStatus, PodSandboxFilter, PodSandboxState, PodSandboxStatus,
@@ -91,11 +92,7 @@ pub fn should_be_restarted(container: &Container, pod: &Pod, status: &PodRuntime
         ContainerState::Created => true,
         // A container whose definition was changed starts anew, whatever the policy.
         ContainerState::Exited if definition_changed(container, last) => true,
-        ContainerState::Exited => match restart_policy(pod) {
-            "Never" => false,
-            "OnFailure" => last.exit_code != Some(0),
-            _ => true,
-        },
+        ContainerState::Exited => should_restart(container, pod, last.exit_code.unwrap_or(0)),
     }
 }
 

@@ -1,15 +1,50 @@
-//! A scheduler for few nodes: gives each Pod without a node to the first that is ready, that it selects and that tolerates it.
-//! Resources are not weighed.
+//! A scheduler for few nodes: gives each Pod without a node to the first that passes the filters of upstream's scheduler, and
+//! tells in upstream's words why there is none. It does not score, and no Pod has to make room for another.
 
 use crate::events::{EventRecorder, Severity, pod_reference};
+use crate::fit::{affinity, is_active, ports, resources, taints};
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
-use podsim_store::{Selectors, Since, Store, StoreError, WatchEventType, kinds, time};
+use podsim_store::{Selectors, Since, Store, StoreError, WatchEventType, time};
 use std::collections::BTreeMap;
 
 /// The scheduler.
 pub struct Scheduler {
     store: Store,
     recorder: EventRecorder,
+}
+
+type Key = (String, String);
+
+/// What the scheduler knows.
+#[derive(Default)]
+struct Cluster {
+    nodes: BTreeMap<String, Node>,
+    /// Pods that wait for a node.
+    pending: BTreeMap<Key, Pod>,
+    /// Pods that have a node, and use what they ask for.
+    assigned: BTreeMap<Key, Pod>,
+}
+
+impl Cluster {
+    fn on_node<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Pod> {
+        self.assigned.values().filter(move |p| node_of(p) == Some(node))
+    }
+}
+
+fn node_of(pod: &Pod) -> Option<&str> {
+    let name = pod.spec.as_ref().and_then(|s| s.node_name.as_deref());
+    name.filter(|n| !n.is_empty())
+}
+
+/// What became of an attempt.
+#[derive(PartialEq)]
+enum Attempt {
+    /// It has this node now.
+    Bound(String),
+    /// It has to wait.
+    Waits,
+    /// There is nothing more to be done.
+    Gone,
 }
 
 impl Scheduler {
@@ -22,122 +57,238 @@ impl Scheduler {
 
     /// Runs for ever; an error only if the store cannot be watched.
     pub async fn run(&self) -> Result<(), StoreError> {
-        let unscheduled = Selectors::parse(&kinds::POD, "", "spec.nodeName=,spec.schedulerName=default-scheduler")?;
-        let watch_pods = || self.store.api::<Pod>().watch(None, &unscheduled, Since::Start);
-        let watch_nodes = || {
-            self.store
-                .api::<Node>()
-                .watch(None, &Selectors::default(), Since::Start)
-        };
+        let everything = Selectors::default();
+        let watch_pods = || self.store.api::<Pod>().watch(None, &everything, Since::Start);
+        let watch_nodes = || self.store.api::<Node>().watch(None, &everything, Since::Start);
         let (mut pods, mut nodes) = (watch_pods()?, watch_nodes()?);
-        let mut pending: BTreeMap<(String, String), Pod> = BTreeMap::new();
-        let mut known: BTreeMap<String, Node> = BTreeMap::new();
+        let mut cluster = Cluster::default();
         loop {
             tokio::select! {
                 // Nodes first: a Pod should not fail for a node that is being told of in the same moment.
                 biased;
                 change = nodes.next() => match change {
-                    None => nodes = watch_nodes()?,
+                    None => {
+                        cluster.nodes.clear();
+                        nodes = watch_nodes()?;
+                    }
                     Some((kind, node)) => {
                         let name = node.metadata.name.clone().unwrap_or_default();
-                        if kind == WatchEventType::Deleted { known.remove(&name) } else { known.insert(name, node) };
-                        pending.retain(|_, pod| !self.schedule(pod, &known));
+                        if kind == WatchEventType::Deleted {
+                            cluster.nodes.remove(&name);
+                        } else {
+                            cluster.nodes.insert(name, node);
+                        }
+                        self.retry(&mut cluster);
                     }
                 },
                 change = pods.next() => match change {
-                    None => pods = watch_pods()?,
-                    Some((kind, pod)) => {
-                        let (namespace, name) = crate::pod_worker::names(&pod);
-                        let key = (namespace.to_owned(), name.to_owned());
-                        if kind == WatchEventType::Deleted {
-                            pending.remove(&key);
-                        } else if kind == WatchEventType::Added && !self.schedule(&pod, &known) {
-                            pending.insert(key, pod);
-                        }
+                    None => {
+                        cluster.pending.clear();
+                        cluster.assigned.clear();
+                        pods = watch_pods()?;
                     }
+                    Some((kind, pod)) => self.pod_changed(&mut cluster, kind, pod),
                 },
             }
         }
     }
 
-    /// Binds the Pod if there is a node for it. Says whether the Pod needs no more care.
-    fn schedule(&self, pod: &Pod, nodes: &BTreeMap<String, Node>) -> bool {
-        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-        let fit = nodes.iter().find(|(_, node)| match unfit(pod, node) {
-            Some(reason) => {
-                *reasons.entry(reason).or_default() += 1;
-                false
+    fn pod_changed(&self, cluster: &mut Cluster, kind: WatchEventType, pod: Pod) {
+        let (namespace, name) = crate::pod_worker::names(&pod);
+        let key = (namespace.to_owned(), name.to_owned());
+        let gone = kind == WatchEventType::Deleted;
+        if gone || !is_active(&pod) {
+            cluster.pending.remove(&key);
+            // What it had is free now.
+            if cluster.assigned.remove(&key).is_some() {
+                self.retry(cluster);
             }
-            None => true,
-        });
-        let (namespace, name) = crate::pod_worker::names(pod);
-        if let Some((node, _)) = fit {
-            if self.store.bind(namespace, name, node).is_ok() {
-                let message = format!("Successfully assigned {namespace}/{name} to {node}");
-                self.recorder
-                    .event(pod_reference(pod, None), Severity::Normal, "Scheduled", &message);
-            }
-            return true;
+            return;
         }
-        let message = if nodes.is_empty() {
-            "no nodes available to schedule pods".to_owned()
-        } else {
-            let reasons: Vec<_> = reasons
-                .iter()
-                .map(|(reason, count)| format!("{count} {reason}"))
-                .collect();
-            format!("0/{} nodes are available: {}.", nodes.len(), reasons.join(", "))
-        };
+        if node_of(&pod).is_some() {
+            cluster.pending.remove(&key);
+            cluster.assigned.insert(key, pod);
+            return;
+        }
+        let scheduler = pod.spec.as_ref().and_then(|s| s.scheduler_name.as_deref());
+        let mine = scheduler.is_none_or(|s| s == "default-scheduler") && pod.metadata.deletion_timestamp.is_none();
+        // Its status is written here, too: only a change of its spec is worth another try.
+        let same =
+            |old: &Pod| old.metadata.uid == pod.metadata.uid && old.metadata.generation == pod.metadata.generation;
+        if mine && !cluster.pending.get(&key).is_some_and(same) {
+            self.attempt(cluster, key, pod);
+        }
+    }
+
+    fn retry(&self, cluster: &mut Cluster) {
+        for (key, pod) in std::mem::take(&mut cluster.pending) {
+            self.attempt(cluster, key, pod);
+        }
+    }
+
+    fn attempt(&self, cluster: &mut Cluster, key: Key, mut pod: Pod) {
+        match self.schedule(&pod, cluster) {
+            Attempt::Bound(node) => {
+                pod.spec.get_or_insert_default().node_name = Some(node);
+                cluster.pending.remove(&key);
+                cluster.assigned.insert(key, pod);
+            }
+            Attempt::Waits => drop(cluster.pending.insert(key, pod)),
+            Attempt::Gone => drop(cluster.pending.remove(&key)),
+        }
+    }
+
+    /// Binds the Pod if there is a node for it.
+    fn schedule(&self, pod: &Pod, cluster: &Cluster) -> Attempt {
+        let (namespace, name) = crate::pod_worker::names(pod);
+        let gates = pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref());
+        if gates.is_some_and(|g| !g.is_empty()) {
+            let message = "Scheduling is blocked due to non-empty scheduling gates";
+            return self.not_scheduled(pod, "SchedulingGated", message);
+        }
+        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+        let mut helpless = 0;
+        for (node_name, node) in &cluster.nodes {
+            let found = unfit(pod, node, || cluster.on_node(node_name));
+            if found.reasons.is_empty() {
+                return match self.store.bind(namespace, name, node_name) {
+                    Ok(_) => {
+                        let message = format!("Successfully assigned {namespace}/{name} to {node_name}");
+                        self.recorder
+                            .event(pod_reference(pod, None), Severity::Normal, "Scheduled", &message);
+                        Attempt::Bound(node_name.clone())
+                    }
+                    Err(_) => Attempt::Gone,
+                };
+            }
+            helpless += usize::from(!found.others_could_go);
+            for reason in found.reasons {
+                *reasons.entry(reason).or_default() += 1;
+            }
+        }
+        let message = describe(cluster.nodes.len(), &reasons, helpless);
         self.recorder.event(
             pod_reference(pod, None),
             Severity::Warning,
             "FailedScheduling",
             &message,
         );
+        self.not_scheduled(pod, "Unschedulable", &message)
+    }
+
+    fn not_scheduled(&self, pod: &Pod, reason: &str, message: &str) -> Attempt {
+        let (namespace, name) = crate::pod_worker::names(pod);
         let now = time::now(self.store.clock().as_ref());
         let written = self.store.api::<Pod>().modify_status(namespace, name, |pod| {
             let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+            let since = conditions
+                .iter()
+                .find(|c| c.type_ == "PodScheduled" && c.status == "False");
+            let since = since.and_then(|c| c.last_transition_time.clone());
             conditions.retain(|c| c.type_ != "PodScheduled");
             conditions.push(PodCondition {
                 type_: "PodScheduled".to_owned(),
                 status: "False".to_owned(),
-                reason: Some("Unschedulable".to_owned()),
-                message: Some(message.clone()),
-                last_transition_time: Some(now.clone()),
+                reason: Some(reason.to_owned()),
+                message: Some(message.to_owned()),
+                last_transition_time: since.or_else(|| Some(now.clone())),
+                observed_generation: pod.metadata.generation,
                 ..PodCondition::default()
             });
         });
-        // A Pod that is gone needs no care either.
-        matches!(written, Err(StoreError::NotFound { .. }))
+        // A Pod that is gone needs no care.
+        match written {
+            Err(StoreError::NotFound { .. }) => Attempt::Gone,
+            _ => Attempt::Waits,
+        }
     }
 }
 
-/// Why the Pod cannot go to this node, if it cannot, in the words of the scheduler's plug-ins.
-fn unfit(pod: &Pod, node: &Node) -> Option<&'static str> {
+/// The message of `FailedScheduling` (`framework.FitError`).
+fn describe(nodes: usize, reasons: &BTreeMap<String, usize>, helpless: usize) -> String {
+    if nodes == 0 {
+        return "no nodes available to schedule pods".to_owned();
+    }
+    let mut lines: Vec<_> = reasons
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    lines.sort();
+    let mut preemption = vec![];
+    if nodes > helpless {
+        preemption.push(format!(
+            "{} No preemption victims found for incoming pod",
+            nodes - helpless
+        ));
+    }
+    if helpless > 0 {
+        preemption.push(format!("{helpless} Preemption is not helpful for scheduling"));
+    }
+    preemption.sort();
+    // What upstream's DynamicResources and DefaultPreemption add after the filters; there are no claims here, and no priorities.
+    format!(
+        "0/{nodes} nodes are available: {}. no new claims to deallocate, preemption: 0/{nodes} nodes are available: {}.",
+        lines.join(", "),
+        preemption.join(", ")
+    )
+}
+
+/// Why a Pod cannot go to a node.
+struct Unfit {
+    /// None: it can.
+    reasons: Vec<String>,
+    /// It could if other Pods went.
+    others_could_go: bool,
+}
+
+/// The filters in the order of upstream's default plug-ins; the first that fails is told, with all its reasons.
+fn unfit<'a, I: Iterator<Item = &'a Pod>>(pod: &Pod, node: &Node, others: impl Fn() -> I) -> Unfit {
+    let never = |reason: String| Unfit {
+        reasons: vec![reason],
+        others_could_go: false,
+    };
     let spec = node.spec.as_ref();
+    let unschedulable = taints::no_schedule("node.kubernetes.io/unschedulable");
+    if spec.is_some_and(|s| s.unschedulable == Some(true)) && !taints::tolerated(pod, &unschedulable) {
+        return never("node(s) were unschedulable".to_owned());
+    }
+    // podsim's node controller sets no taints: a node that is not ready has the one that upstream's would set.
     let conditions = node.status.iter().flat_map(|s| s.conditions.iter().flatten());
     let mut ready = conditions.filter(|c| c.type_ == "Ready");
-    let tolerations = pod.spec.iter().flat_map(|s| s.tolerations.iter().flatten());
-    let mut taints = spec.into_iter().flat_map(|s| s.taints.iter().flatten());
-    let tolerated = |taint: &k8s_openapi::api::core::v1::Taint| {
-        tolerations.clone().any(|t| {
-            let same_key = t.key.as_deref().is_none_or(|k| k.is_empty() || k == taint.key);
-            let same_effect = t.effect.as_deref().is_none_or(|e| e.is_empty() || e == taint.effect);
-            let same_value = t.operator.as_deref() == Some("Exists") || t.value == taint.value;
-            same_key && same_effect && same_value
+    let implied = ready.find(|c| c.status != "True").map(|c| {
+        let unknown = c.status == "Unknown";
+        taints::no_schedule(if unknown {
+            "node.kubernetes.io/unreachable"
+        } else {
+            "node.kubernetes.io/not-ready"
         })
-    };
-    let labels = node.metadata.labels.clone().unwrap_or_default();
-    let mut selected = pod.spec.iter().flat_map(|s| s.node_selector.iter().flatten());
-    if ready.any(|c| c.status != "True") {
-        Some("node(s) had untolerated taint {node.kubernetes.io/unreachable: }")
-    } else if spec.is_some_and(|s| s.unschedulable == Some(true)) {
-        Some("node(s) were unschedulable")
-    } else if taints.any(|t| t.effect != "PreferNoSchedule" && !tolerated(t)) {
-        Some("node(s) had untolerated taint(s)")
-    } else if selected.any(|(key, value)| labels.get(key) != Some(value)) {
-        Some("node(s) didn't match Pod's node affinity/selector")
+    });
+    let implied = implied.filter(|t| !taints::tolerated(pod, t));
+    let untolerated = taints::untolerated(pod, node, &["NoSchedule", "NoExecute"])
+        .cloned()
+        .or(implied);
+    if let Some(taint) = untolerated {
+        let value = taint.value.unwrap_or_default();
+        return never(format!("node(s) had untolerated taint {{{}: {value}}}", taint.key));
+    }
+    if !affinity::matches(pod, node) {
+        return never(affinity::MISMATCH.to_owned());
+    }
+    let mut reasons = vec![];
+    if ports::conflict(pod, others()) {
+        reasons.push(ports::TAKEN.to_owned());
     } else {
-        None
+        let lacks = resources::insufficient(pod, node, others());
+        // More than the node has at all: no Pod that went would help.
+        let hopeless = lacks.iter().any(|l| l.requested > l.capacity);
+        reasons.extend(lacks.iter().map(resources::Insufficient::reason));
+        return Unfit {
+            reasons,
+            others_could_go: !hopeless,
+        };
+    }
+    Unfit {
+        reasons,
+        others_could_go: true,
     }
 }

@@ -21,6 +21,10 @@ pub struct Kind {
     pub has_status: bool,
     /// Fields that a field selector may name, besides `metadata.name` and `metadata.namespace`.
     pub selectable: &'static [&'static str],
+    /// Groups of kinds that `kubectl get` knows, as `all`.
+    pub categories: &'static [&'static str],
+    /// Has the subresource `scale`.
+    pub scalable: bool,
 }
 
 impl Kind {
@@ -55,130 +59,126 @@ impl Kind {
     }
 }
 
-const fn core(kind: &'static str, plural: &'static str, singular: &'static str) -> Kind {
+macro_rules! kinds {
+    ($($name:ident = $group:literal $version:literal $kind:literal $plural:literal $singular:literal $short:tt $scope:ident $status:ident
+        $({ $($field:ident: $value:expr),* $(,)? })?;)*) => {
+        $(
+            #[doc = concat!("`", $kind, "` of `", $group, "/", $version, "`.")]
+            pub const $name: Kind = Kind {
+                $($($field: $value,)*)?
+                ..kind($group, $version, $kind, $plural, $singular, &$short, kinds!(@scope $scope), kinds!(@status $status))
+            };
+        )*
+        /// All kinds, the groups in the order in which discovery lists them.
+        pub const ALL: &[&Kind] = &[$(&$name),*];
+    };
+    (@scope namespaced) => { true };
+    (@scope cluster) => { false };
+    (@status status) => { true };
+    (@status plain) => { false };
+}
+
+#[expect(clippy::too_many_arguments, reason = "a row of the table below")]
+const fn kind(
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    short_names: &'static [&'static str],
+    namespaced: bool,
+    has_status: bool,
+) -> Kind {
     Kind {
-        group: "",
-        version: "v1",
+        group,
+        version,
         kind,
         plural,
         singular,
-        short_names: &[],
-        namespaced: true,
-        has_status: false,
+        short_names,
+        namespaced,
+        has_status,
         selectable: &[],
+        categories: &[],
+        scalable: false,
     }
 }
 
-/// Pods.
-pub const POD: Kind = Kind {
-    short_names: &["po"],
-    has_status: true,
-    selectable: &[
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "spec.hostNetwork",
-        "status.phase",
-        "status.podIP",
-        "status.nominatedNodeName",
-    ],
-    ..core("Pod", "pods", "pod")
-};
+const IN_ALL: &[&str] = &["all"];
 
-/// Nodes.
-pub const NODE: Kind = Kind {
-    short_names: &["no"],
-    namespaced: false,
-    has_status: true,
-    selectable: &["spec.unschedulable"],
-    ..core("Node", "nodes", "node")
-};
-
-/// Kubernetes' namespaces.
-pub const NAMESPACE: Kind = Kind {
-    short_names: &["ns"],
-    namespaced: false,
-    has_status: true,
-    selectable: &["status.phase"],
-    ..core("Namespace", "namespaces", "namespace")
-};
-
-/// Events.
-pub const EVENT: Kind = Kind {
-    short_names: &["ev"],
-    selectable: &[
-        "involvedObject.kind",
-        "involvedObject.namespace",
-        "involvedObject.name",
-        "involvedObject.uid",
-        "involvedObject.apiVersion",
-        "involvedObject.resourceVersion",
-        "involvedObject.fieldPath",
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
-    ],
-    ..core("Event", "events", "event")
-};
-
-/// ConfigMaps.
-pub const CONFIG_MAP: Kind = Kind {
-    short_names: &["cm"],
-    ..core("ConfigMap", "configmaps", "configmap")
-};
-
-/// Secrets.
-pub const SECRET: Kind = Kind {
-    selectable: &["type"],
-    ..core("Secret", "secrets", "secret")
-};
-
-/// Services.
-pub const SERVICE: Kind = Kind {
-    short_names: &["svc"],
-    has_status: true,
-    selectable: &["spec.clusterIP", "spec.type"],
-    ..core("Service", "services", "service")
-};
-
-/// ServiceAccounts.
-pub const SERVICE_ACCOUNT: Kind = Kind {
-    short_names: &["sa"],
-    ..core("ServiceAccount", "serviceaccounts", "serviceaccount")
-};
-
-/// Leases: the heartbeats of nodes.
-pub const LEASE: Kind = Kind {
-    group: "coordination.k8s.io",
-    ..core("Lease", "leases", "lease")
-};
-
-/// All kinds.
-pub const ALL: [&Kind; 9] = [
-    &POD,
-    &NODE,
-    &NAMESPACE,
-    &EVENT,
-    &CONFIG_MAP,
-    &SECRET,
-    &SERVICE,
-    &SERVICE_ACCOUNT,
-    &LEASE,
-];
+kinds! {
+    POD = "" "v1" "Pod" "pods" "pod" ["po"] namespaced status {
+        categories: IN_ALL,
+        selectable: &[
+            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+            "status.phase", "status.podIP", "status.nominatedNodeName",
+        ],
+    };
+    NODE = "" "v1" "Node" "nodes" "node" ["no"] cluster status { selectable: &["spec.unschedulable"] };
+    NAMESPACE = "" "v1" "Namespace" "namespaces" "namespace" ["ns"] cluster status { selectable: &["status.phase"] };
+    EVENT = "" "v1" "Event" "events" "event" ["ev"] namespaced plain {
+        selectable: &[
+            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath",
+            "reason", "reportingComponent", "source", "type",
+        ],
+    };
+    CONFIG_MAP = "" "v1" "ConfigMap" "configmaps" "configmap" ["cm"] namespaced plain;
+    SECRET = "" "v1" "Secret" "secrets" "secret" [] namespaced plain { selectable: &["type"] };
+    SERVICE = "" "v1" "Service" "services" "service" ["svc"] namespaced status {
+        categories: IN_ALL, selectable: &["spec.clusterIP", "spec.type"],
+    };
+    SERVICE_ACCOUNT = "" "v1" "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"] namespaced plain;
+    ENDPOINTS = "" "v1" "Endpoints" "endpoints" "endpoints" ["ep"] namespaced plain;
+    PERSISTENT_VOLUME = "" "v1" "PersistentVolume" "persistentvolumes" "persistentvolume" ["pv"] cluster status;
+    PERSISTENT_VOLUME_CLAIM = "" "v1" "PersistentVolumeClaim" "persistentvolumeclaims" "persistentvolumeclaim" ["pvc"] namespaced status;
+    LIMIT_RANGE = "" "v1" "LimitRange" "limitranges" "limitrange" ["limits"] namespaced plain;
+    RESOURCE_QUOTA = "" "v1" "ResourceQuota" "resourcequotas" "resourcequota" ["quota"] namespaced status;
+    POD_TEMPLATE = "" "v1" "PodTemplate" "podtemplates" "podtemplate" [] namespaced plain;
+    REPLICATION_CONTROLLER = "" "v1" "ReplicationController" "replicationcontrollers" "replicationcontroller" ["rc"] namespaced status {
+        categories: IN_ALL, scalable: true, selectable: &["status.replicas"],
+    };
+    DEPLOYMENT = "apps" "v1" "Deployment" "deployments" "deployment" ["deploy"] namespaced status { categories: IN_ALL, scalable: true };
+    REPLICA_SET = "apps" "v1" "ReplicaSet" "replicasets" "replicaset" ["rs"] namespaced status {
+        categories: IN_ALL, scalable: true, selectable: &["status.replicas"],
+    };
+    STATEFUL_SET = "apps" "v1" "StatefulSet" "statefulsets" "statefulset" ["sts"] namespaced status { categories: IN_ALL, scalable: true };
+    DAEMON_SET = "apps" "v1" "DaemonSet" "daemonsets" "daemonset" ["ds"] namespaced status { categories: IN_ALL };
+    CONTROLLER_REVISION = "apps" "v1" "ControllerRevision" "controllerrevisions" "controllerrevision" [] namespaced plain;
+    JOB = "batch" "v1" "Job" "jobs" "job" [] namespaced status { categories: IN_ALL, selectable: &["status.successful"] };
+    CRON_JOB = "batch" "v1" "CronJob" "cronjobs" "cronjob" ["cj"] namespaced status { categories: IN_ALL };
+    HORIZONTAL_POD_AUTOSCALER = "autoscaling" "v2" "HorizontalPodAutoscaler" "horizontalpodautoscalers" "horizontalpodautoscaler" ["hpa"] namespaced status { categories: IN_ALL };
+    POD_DISRUPTION_BUDGET = "policy" "v1" "PodDisruptionBudget" "poddisruptionbudgets" "poddisruptionbudget" ["pdb"] namespaced status;
+    NETWORK_POLICY = "networking.k8s.io" "v1" "NetworkPolicy" "networkpolicies" "networkpolicy" ["netpol"] namespaced plain;
+    INGRESS = "networking.k8s.io" "v1" "Ingress" "ingresses" "ingress" ["ing"] namespaced status;
+    INGRESS_CLASS = "networking.k8s.io" "v1" "IngressClass" "ingressclasses" "ingressclass" [] cluster plain;
+    ENDPOINT_SLICE = "discovery.k8s.io" "v1" "EndpointSlice" "endpointslices" "endpointslice" [] namespaced plain;
+    STORAGE_CLASS = "storage.k8s.io" "v1" "StorageClass" "storageclasses" "storageclass" ["sc"] cluster plain;
+    RUNTIME_CLASS = "node.k8s.io" "v1" "RuntimeClass" "runtimeclasses" "runtimeclass" [] cluster plain;
+    PRIORITY_CLASS = "scheduling.k8s.io" "v1" "PriorityClass" "priorityclasses" "priorityclass" ["pc"] cluster plain;
+    LEASE = "coordination.k8s.io" "v1" "Lease" "leases" "lease" [] namespaced plain;
+    ROLE = "rbac.authorization.k8s.io" "v1" "Role" "roles" "role" [] namespaced plain;
+    ROLE_BINDING = "rbac.authorization.k8s.io" "v1" "RoleBinding" "rolebindings" "rolebinding" [] namespaced plain;
+    CLUSTER_ROLE = "rbac.authorization.k8s.io" "v1" "ClusterRole" "clusterroles" "clusterrole" [] cluster plain;
+    CLUSTER_ROLE_BINDING = "rbac.authorization.k8s.io" "v1" "ClusterRoleBinding" "clusterrolebindings" "clusterrolebinding" [] cluster plain;
+    CUSTOM_RESOURCE_DEFINITION = "apiextensions.k8s.io" "v1" "CustomResourceDefinition" "customresourcedefinitions" "customresourcedefinition" ["crd", "crds"] cluster status {
+        categories: &["api-extensions"],
+    };
+}
 
 /// The kind of an `apiVersion` and a `kind`.
 #[must_use]
 pub fn by_kind(api_version: &str, kind: &str) -> Option<&'static Kind> {
-    ALL.into_iter()
+    ALL.iter()
+        .copied()
         .find(|k| k.kind == kind && k.api_version() == api_version)
 }
 
 /// The kind of a plural in URLs.
 #[must_use]
 pub fn by_plural(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
-    ALL.into_iter()
+    ALL.iter()
+        .copied()
         .find(|k| k.plural == plural && k.group == group && k.version == version)
 }
 
@@ -186,7 +186,7 @@ pub fn by_plural(group: &str, version: &str, plural: &str) -> Option<&'static Ki
 #[must_use]
 pub fn by_any_name(name: &str) -> Option<&'static Kind> {
     let name = name.to_ascii_lowercase();
-    ALL.into_iter().find(|k| {
+    ALL.iter().copied().find(|k| {
         k.plural == name || k.singular == name || k.short_names.contains(&name.as_str()) || k.resource() == name
     })
 }

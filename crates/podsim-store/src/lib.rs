@@ -3,17 +3,22 @@
 //! * [`Store`]: create, get, list, update, delete and watch JSON objects, with optimistic concurrency.
 //! * [`Api`]: the same for one `k8s_openapi` type.
 //! * [`Kind`] and [`kinds::ALL`]: which kinds there are.
+//! * [`schema`]: the shape of each kind, as OpenAPI tells it.
 //! * [`Selectors`]: label and field selectors.
 //! * [`StoreError`]: what goes wrong, with Kubernetes' reasons, codes and words.
 //! * [`pod`]: defaults and validation of Pods.
 //! * [`manifest`]: YAML and JSON files into objects, strictly, with line and column of every complaint.
 
 mod api;
+mod custom;
+mod defaults;
 pub mod error;
 pub mod kinds;
 pub mod manifest;
 pub mod pod;
+pub mod schema;
 pub mod selector;
+mod service;
 mod state;
 mod store;
 mod strategy;
@@ -26,5 +31,5 @@ pub use api::{Api, Stored};
 pub use error::{FieldError, FieldErrorKind, StoreError};
 pub use kinds::Kind;
 pub use selector::Selectors;
-pub use store::{DeleteOptions, Deleted, List, Object, Store};
+pub use store::{DeleteOptions, Deleted, List, Object, Propagation, Store};
 pub use watch::{Since, Watch, WatchEvent, WatchEventType};

@@ -1,11 +1,12 @@
 //! What the store holds, and the changes to it: all under one lock, which [`Store`](crate::Store) takes.
 
+use crate::custom::Customs;
 use crate::store::{Deleted, Object};
 use crate::watch::{Change, Filter, Hub};
-use crate::{FieldError, Kind, StoreError, kinds, strategy, time};
+use crate::{FieldError, Kind, StoreError, custom, kinds, strategy, time};
 use podsim_sys::Clock;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(crate) type Key = (&'static str, &'static str, String, String);
@@ -15,6 +16,13 @@ pub(crate) struct State {
     pub(crate) resource_version: u64,
     pub(crate) hub: Hub,
     pub(crate) entropy: Box<dyn FnMut() -> u64 + Send>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The kinds that CustomResourceDefinitions define.
+    pub(crate) customs: Customs,
+    /// Who names this uid among its owners. May name too many: looked at again when it is used.
+    pub(crate) dependents: HashMap<String, BTreeSet<Key>>,
+    /// What is written now is not to be kept.
+    pub(crate) dry_run: bool,
 }
 
 pub(crate) fn key(kind: &'static Kind, namespace: &str, name: &str) -> Key {
@@ -44,6 +52,8 @@ pub(crate) fn metadata(object: &mut Value) -> Result<&mut Map<String, Value>, St
 pub(crate) enum Part {
     Spec,
     Status,
+    /// `spec.ephemeralContainers` of a Pod.
+    Ephemeral,
 }
 
 impl State {
@@ -79,10 +89,14 @@ impl State {
     }
 
     pub(crate) fn select(&self, filter: &Filter) -> Vec<Object> {
-        let of_kind = |(k, _): &(&Key, &Object)| k.0 == filter.kind.group && k.1 == filter.kind.plural;
+        let namespace = filter.namespace.clone().unwrap_or_default();
+        let first = key(filter.kind, &namespace, "");
+        let of_kind = |(k, _): &(&Key, &Object)| {
+            k.0 == filter.kind.group && k.1 == filter.kind.plural && (namespace.is_empty() || k.2 == namespace)
+        };
         self.objects
-            .iter()
-            .filter(of_kind)
+            .range(first..)
+            .take_while(of_kind)
             .map(|(_, o)| o)
             .filter(|o| filter.matches(o))
             .cloned()
@@ -109,9 +123,18 @@ impl State {
         before: Option<Object>,
         mut object: Value,
     ) -> Result<Object, StoreError> {
+        if self.dry_run {
+            return Ok(Arc::new(strategy::with_type(kind, object)));
+        }
         self.resource_version += 1;
         metadata(&mut object)?.insert("resourceVersion".to_owned(), self.resource_version.to_string().into());
         let object = Arc::new(strategy::with_type(kind, object));
+        for owner in owners(&object) {
+            self.dependents.entry(owner.to_owned()).or_default().insert(key.clone());
+        }
+        if *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
+            self.customs.define(&object);
+        }
         self.objects.insert(key, object.clone());
         self.hub.publish(Change {
             resource_version: self.resource_version,
@@ -180,10 +203,21 @@ impl State {
                 copy_field(&mut new, &object, "status");
                 new
             }
+            Part::Ephemeral => {
+                let mut new = old.as_ref().clone();
+                let list = object.pointer("/spec/ephemeralContainers").cloned();
+                new["spec"]["ephemeralContainers"] = list.unwrap_or_else(|| json!([]));
+                new
+            }
         };
+        let schema = self.customs.schema(kind);
         match part {
-            Part::Spec => strategy::prepare_for_update(kind, &mut new, &old)?,
-            Part::Status => strategy::prepare_for_status_update(kind, &mut new)?,
+            Part::Spec => strategy::prepare_for_update(kind, schema.as_deref(), &mut new, &old)?,
+            Part::Status => strategy::prepare_for_status_update(kind, schema.as_deref(), &mut new)?,
+            Part::Ephemeral => strategy::prepare_for_ephemeral_update(&mut new, &old)?,
+        }
+        if part == Part::Spec && *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
+            custom::accept(&mut new, &time::now(self.clock.as_ref()));
         }
         if strategy::has_generation(kind) && new.get("spec") != old.get("spec") {
             let generation = old.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(1);
@@ -206,7 +240,6 @@ impl State {
 
     pub(crate) fn delete_gracefully(
         &mut self,
-        clock: &dyn Clock,
         kind: &'static Kind,
         namespace: &str,
         name: &str,
@@ -226,7 +259,7 @@ impl State {
             return Ok(Deleted::Terminating(old.clone()));
         }
         let mut object = old.as_ref().clone();
-        let now = time::now(clock);
+        let now = time::now(self.clock.as_ref());
         // A shorter grace counts from the moment of the first deletion's request, as in `rest.BeforeDelete`.
         let requested = match (
             old.pointer("/metadata/deletionTimestamp").and_then(Value::as_str),
@@ -251,7 +284,16 @@ impl State {
 
     /// Takes an object away, and with the last object of a terminating namespace the namespace.
     pub(crate) fn remove(&mut self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Object> {
-        let old = self.objects.remove(&key(kind, namespace, name))?;
+        let key = key(kind, namespace, name);
+        if self.dry_run {
+            return self.objects.get(&key).cloned();
+        }
+        let old = self.objects.remove(&key)?;
+        for owner in owners(&old) {
+            if let Some(set) = self.dependents.get_mut(owner) {
+                set.remove(&key);
+            }
+        }
         self.resource_version += 1;
         let mut last = old.as_ref().clone();
         if let Ok(meta) = metadata(&mut last) {
@@ -265,10 +307,70 @@ impl State {
             after: last.clone(),
             deleted: true,
         });
+        if *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
+            for kind in self.customs.forget(name) {
+                for object in self.select(&Filter::all(kind)) {
+                    self.remove(
+                        kind,
+                        text(&object, "/metadata/namespace"),
+                        text(&object, "/metadata/name"),
+                    );
+                }
+            }
+        }
+        self.collect_dependents(text(&last, "/metadata/uid"));
         if kind.namespaced {
             self.finish_namespace(namespace);
         }
         Some(last)
+    }
+
+    /// The kinds that there are: the built-in ones and those of CustomResourceDefinitions.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &'static Kind> {
+        kinds::ALL.iter().copied().chain(self.customs.kinds())
+    }
+
+    /// What depends on an object, with its kind.
+    fn dependents_of(&self, uid: &str) -> Vec<(&'static Kind, Object)> {
+        let keys = self.dependents.get(uid).into_iter().flatten();
+        keys.filter_map(|key| {
+            let object = self.objects.get(key)?;
+            let kind = self.kinds().find(|k| k.group == key.0 && k.plural == key.1)?;
+            owners(object).any(|owner| owner == uid).then(|| (kind, object.clone()))
+        })
+        .collect()
+    }
+
+    /// What the garbage collector of Kubernetes does when an owner is gone: what has no other owner goes too.
+    fn collect_dependents(&mut self, uid: &str) {
+        for (kind, object) in self.dependents_of(uid) {
+            let others: Vec<&str> = owners(&object).filter(|owner| *owner != uid).collect();
+            if others
+                .iter()
+                .any(|other| self.objects.values().any(|o| text(o, "/metadata/uid") == *other))
+            {
+                continue;
+            }
+            let grace = strategy::deletion_grace(kind, &object, None);
+            let (namespace, name) = (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
+            // It may have gone with another by now.
+            let _ = self.delete_gracefully(kind, namespace, name, &object, grace);
+        }
+        self.dependents.remove(uid);
+    }
+
+    /// Takes an owner out of its dependents, so that they outlive it (`propagationPolicy: Orphan`).
+    pub(crate) fn orphan_dependents(&mut self, uid: &str) -> Result<(), StoreError> {
+        for (kind, object) in self.dependents_of(uid) {
+            let (namespace, name) = (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
+            let mut freed = object.as_ref().clone();
+            if let Some(owners) = freed["metadata"]["ownerReferences"].as_array_mut() {
+                owners.retain(|owner| owner["uid"] != uid);
+            }
+            let key = key(kind, namespace, name);
+            self.put(kind, key, Some(object.clone()), freed)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn finish_namespace(&mut self, namespace: &str) {
@@ -282,12 +384,7 @@ impl State {
     }
 
     /// Marks a namespace as terminating and deletes what is in it, each object in its own way.
-    pub(crate) fn delete_namespace(
-        &mut self,
-        clock: &dyn Clock,
-        name: &str,
-        old: &Object,
-    ) -> Result<Deleted, StoreError> {
+    pub(crate) fn delete_namespace(&mut self, name: &str, old: &Object) -> Result<Deleted, StoreError> {
         if ["default", "kube-public", "kube-system"].contains(&name) {
             return Err(StoreError::Forbidden {
                 resource: "namespaces".to_owned(),
@@ -298,7 +395,7 @@ impl State {
         let mut object = old.as_ref().clone();
         metadata(&mut object)?
             .entry("deletionTimestamp")
-            .or_insert_with(|| json!(time::now(clock)));
+            .or_insert_with(|| json!(time::now(self.clock.as_ref())));
         object["status"] = json!({ "phase": "Terminating" });
         let object = self.put(
             &kinds::NAMESPACE,
@@ -306,6 +403,9 @@ impl State {
             Some(old.clone()),
             object,
         )?;
+        if self.dry_run {
+            return Ok(Deleted::Terminating(object));
+        }
         let inside: Vec<_> = self
             .objects
             .iter()
@@ -313,9 +413,10 @@ impl State {
             .map(|(k, o)| (k.clone(), o.clone()))
             .collect();
         for ((group, plural, namespace, name), object) in inside {
-            if let Some(kind) = kinds::ALL.into_iter().find(|k| k.group == group && k.plural == plural) {
+            let kind = self.kinds().find(|k| k.group == group && k.plural == plural);
+            if let Some(kind) = kind {
                 let grace = strategy::deletion_grace(kind, &object, None);
-                self.delete_gracefully(clock, kind, &namespace, &name, &object, grace)?;
+                self.delete_gracefully(kind, &namespace, &name, &object, grace)?;
             }
         }
         self.finish_namespace(name);
@@ -324,6 +425,12 @@ impl State {
             Err(_) => Ok(Deleted::Gone(object)),
         }
     }
+}
+
+/// The uids of an object's owners.
+fn owners(object: &Value) -> impl Iterator<Item = &str> {
+    let list = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|owner| owner["uid"].as_str())
 }
 
 pub(crate) fn is_terminating(object: &Value) -> bool {

@@ -1,12 +1,14 @@
 //! [`Store`]: the objects.
 
+use crate::custom::{self, Customs};
+use crate::pod::admission::Objects;
 use crate::state::{Part, State, is_terminating, key, metadata, text};
 use crate::watch::{Filter, Hub};
-use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, kinds, strategy, time};
-use parking_lot::Mutex;
+use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, defaults, kinds, strategy, time};
+use parking_lot::{Mutex, MutexGuard};
 use podsim_sys::Clock;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// An object as JSON. Shared: watchers and readers hold the same one.
@@ -24,12 +26,24 @@ pub struct List {
 /// How to delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeleteOptions {
+    /// What becomes of the dependents.
+    pub propagation: Propagation,
     /// Seconds; `None`: the object's own. 0 is at once.
     pub grace_period_seconds: Option<i64>,
     /// Only this uid.
     pub uid: Option<String>,
     /// Only this resource version.
     pub resource_version: Option<String>,
+}
+
+/// What becomes of the objects that name a deleted one as their owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// They are deleted after it. (`Foreground` is taken as this: the owner does not wait for them.)
+    #[default]
+    Background,
+    /// They stay.
+    Orphan,
 }
 
 /// What a deletion did.
@@ -55,6 +69,8 @@ impl Deleted {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Writes are checked and answered, and not kept.
+    dry_run: bool,
 }
 
 struct Inner {
@@ -71,12 +87,19 @@ impl Store {
             resource_version: 1,
             hub: Hub::default(),
             entropy: Box::new(entropy),
+            clock: clock.clone(),
+            customs: Customs::default(),
+            dependents: HashMap::new(),
+            dry_run: false,
         };
         let inner = Inner {
             clock,
             state: Mutex::new(state),
         };
-        let store = Self { inner: Arc::new(inner) };
+        let store = Self {
+            inner: Arc::new(inner),
+            dry_run: false,
+        };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let object = json!({ "metadata": { "name": name } });
             // Cannot fail: the store is empty and the names are good.
@@ -91,6 +114,46 @@ impl Store {
         &self.inner.clock
     }
 
+    /// The same store, but nothing that is written through this one is kept (`dryRun=All`).
+    #[must_use]
+    pub fn dry_run(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            dry_run: true,
+        }
+    }
+
+    fn write(&self) -> MutexGuard<'_, State> {
+        let mut state = self.inner.state.lock();
+        state.dry_run = self.dry_run;
+        state
+    }
+
+    /// All kinds: the built-in ones and those that CustomResourceDefinitions define.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<&'static Kind> {
+        self.inner.state.lock().kinds().collect()
+    }
+
+    /// The kind of a plural in URLs.
+    #[must_use]
+    pub fn kind_by_plural(&self, group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
+        kinds::by_plural(group, version, plural).or_else(|| {
+            let state = self.inner.state.lock();
+            let found = state
+                .customs
+                .kinds()
+                .find(|k| k.plural == plural && k.group == group && k.version == version);
+            found
+        })
+    }
+
+    /// The OpenAPI schema of a kind that a CustomResourceDefinition defines.
+    #[must_use]
+    pub fn custom_schema(&self, kind: &Kind) -> Option<Arc<Value>> {
+        self.inner.state.lock().customs.schema(kind)
+    }
+
     /// The resource version of the last change.
     #[must_use]
     pub fn resource_version(&self) -> u64 {
@@ -100,7 +163,7 @@ impl Store {
     /// Creates an object: sets defaults, validates, gives it a uid, a time and a resource version. `generateName` is
     /// honoured. The namespace of the object, if any, must be `namespace`.
     pub fn create(&self, kind: &'static Kind, namespace: &str, mut object: Value) -> Result<Object, StoreError> {
-        let mut state = self.inner.state.lock();
+        let mut state = self.write();
         let meta = metadata(&mut object)?;
         check_namespace(kind, namespace, meta)?;
         let base = meta
@@ -128,7 +191,15 @@ impl Store {
         ] {
             meta.remove(field);
         }
-        strategy::prepare_for_create(kind, &mut object)?;
+        let schema = state.customs.schema(kind);
+        let others = InNamespace {
+            state: &state,
+            namespace,
+        };
+        strategy::prepare_for_create(kind, schema.as_deref(), &mut object, &others)?;
+        if *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
+            custom::accept(&mut object, &time::now(self.inner.clock.as_ref()));
+        }
         let name = text(&object, "/metadata/name").to_owned();
         if kind.namespaced {
             state.check_namespace_accepts(kind, namespace, &name)?;
@@ -147,6 +218,9 @@ impl Store {
         meta.insert("creationTimestamp".to_owned(), json!(now));
         if strategy::has_generation(kind) {
             meta.insert("generation".to_owned(), 1.into());
+        }
+        if *kind == kinds::JOB {
+            defaults::number_job(&mut object);
         }
         state.put(kind, key, None, object)
     }
@@ -202,6 +276,22 @@ impl Store {
         self.modify_part(kind, namespace, name, Part::Status, change)
     }
 
+    /// Adds ephemeral containers to a Pod (the `ephemeralcontainers` subresource): the list in `object` takes the place of the
+    /// old one, which has to be in it. The rest of `object` but its name and `resourceVersion` is ignored.
+    pub fn update_ephemeral_containers(&self, namespace: &str, object: Value) -> Result<Object, StoreError> {
+        self.replace(&kinds::POD, namespace, object, Part::Ephemeral)
+    }
+
+    /// As [`Store::update_ephemeral_containers`], in one step, nothing coming between.
+    pub fn modify_ephemeral_containers(
+        &self,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value) -> Result<(), StoreError>,
+    ) -> Result<Object, StoreError> {
+        self.modify_part(&kinds::POD, namespace, name, Part::Ephemeral, change)
+    }
+
     fn modify_part(
         &self,
         kind: &'static Kind,
@@ -210,7 +300,7 @@ impl Store {
         part: Part,
         change: impl FnOnce(&mut Value) -> Result<(), StoreError>,
     ) -> Result<Object, StoreError> {
-        let mut state = self.inner.state.lock();
+        let mut state = self.write();
         let mut object = state.get(kind, namespace, name)?.as_ref().clone();
         change(&mut object)?;
         state.replace(kind, namespace, object, part)
@@ -223,14 +313,14 @@ impl Store {
         mut object: Value,
         part: Part,
     ) -> Result<Object, StoreError> {
-        let mut state = self.inner.state.lock();
+        let mut state = self.write();
         check_namespace(kind, namespace, metadata(&mut object)?)?;
         state.replace(kind, namespace, object, part)
     }
 
     /// Gives a Pod to a node (the `binding` subresource). A Pod that has one already is a conflict.
     pub fn bind(&self, namespace: &str, name: &str, node: &str) -> Result<Object, StoreError> {
-        let mut state = self.inner.state.lock();
+        let mut state = self.write();
         let kind = &kinds::POD;
         let old = state.get(kind, namespace, name)?;
         let bound = text(&old, "/spec/nodeName");
@@ -260,7 +350,7 @@ impl Store {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Deleted, StoreError> {
-        let mut state = self.inner.state.lock();
+        let mut state = self.write();
         let old = state.get(kind, namespace, name)?;
         let (uid, version) = (text(&old, "/metadata/uid"), text(&old, "/metadata/resourceVersion"));
         let conflict = |what: &str, wanted: &str, has: &str| StoreError::Conflict {
@@ -277,11 +367,13 @@ impl Store {
             return Err(conflict("ResourceVersion", wanted, version));
         }
         if *kind == kinds::NAMESPACE {
-            return state.delete_namespace(self.inner.clock.as_ref(), name, &old);
+            return state.delete_namespace(name, &old);
         }
-        let clock = self.inner.clock.as_ref();
+        if options.propagation == Propagation::Orphan {
+            state.orphan_dependents(uid)?;
+        }
         let grace = strategy::deletion_grace(kind, &old, options.grace_period_seconds);
-        state.delete_gracefully(clock, kind, namespace, name, &old, grace)
+        state.delete_gracefully(kind, namespace, name, &old, grace)
     }
 
     /// What changes in one namespace, or in all.
@@ -312,7 +404,46 @@ impl Store {
             Since::ResourceVersion(version) => Some(version),
             Since::Start | Since::Now => None,
         };
-        state.hub.subscribe(filter, initial, since)
+        let resource_version = state.resource_version;
+        let mut watch = state.hub.subscribe(filter, initial, since)?;
+        watch.resource_version = resource_version;
+        Ok(watch)
+    }
+}
+
+/// What the admission of an object may look at.
+struct InNamespace<'a> {
+    state: &'a State,
+    namespace: &'a str,
+}
+
+impl Objects for InNamespace<'_> {
+    fn get(&self, api_version: &str, kind: &str, name: &str) -> Option<Value> {
+        let kind = kinds::by_kind(api_version, kind)?;
+        let found = self.state.get(kind, self.namespace, name).ok()?;
+        Some(found.as_ref().clone())
+    }
+
+    fn list(&self, api_version: &str, kind: &str) -> Vec<Value> {
+        let Some(kind) = kinds::by_kind(api_version, kind) else {
+            return vec![];
+        };
+        let filter = Filter {
+            kind,
+            namespace: kind.namespaced.then(|| self.namespace.to_owned()),
+            selectors: Selectors::default(),
+        };
+        self.state.select(&filter).iter().map(|o| o.as_ref().clone()).collect()
+    }
+
+    fn cluster_ips(&self) -> BTreeSet<String> {
+        let filter = Filter {
+            kind: &kinds::SERVICE,
+            namespace: None,
+            selectors: Selectors::default(),
+        };
+        let services = self.state.select(&filter);
+        services.iter().map(|s| text(s, "/spec/clusterIP").to_owned()).collect()
     }
 }
 

@@ -2,8 +2,9 @@
 //! of Kubernetes' registry).
 
 use crate::api::{from_value, to_value};
+use crate::pod::admission::Objects;
 use crate::pod::{self, names};
-use crate::{FieldError, Kind, StoreError, kinds};
+use crate::{FieldError, Kind, StoreError, defaults, kinds, schema, service};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -12,7 +13,20 @@ use serde_json::{Value, json};
 
 /// Does `metadata.generation` count the changes of its spec?
 pub(crate) fn has_generation(kind: &Kind) -> bool {
-    *kind == kinds::POD
+    // Custom kinds, whose rows are made when they are defined, all have one.
+    (kind.has_status
+        && ![
+            "Node",
+            "Namespace",
+            "Service",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "ResourceQuota",
+        ]
+        .contains(&kind.kind))
+        || *kind == kinds::NETWORK_POLICY
+        || *kind == kinds::INGRESS_CLASS
+        || !kinds::ALL.contains(&kind)
 }
 
 /// Puts `apiVersion` and `kind` right.
@@ -30,11 +44,17 @@ fn through<K: DeserializeOwned + Serialize>(object: &mut Value) -> Result<(), St
     Ok(())
 }
 
-fn normalise(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+fn normalise(kind: &Kind, custom: Option<&Value>, object: &mut Value) -> Result<(), StoreError> {
     use k8s_openapi::api::coordination::v1::Lease;
     use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Secret, Service, ServiceAccount};
     *object = with_type(kind, object.take());
     match kind.kind {
+        _ if custom.is_some() => {
+            let schema = custom.unwrap_or(&Value::Null);
+            by_schema(kind, schema, object)?;
+            crate::custom::set_defaults(schema, object);
+            Ok(())
+        }
         "Pod" => through::<Pod>(object),
         "Node" => through::<Node>(object),
         "Namespace" => through::<Namespace>(object),
@@ -47,7 +67,21 @@ fn normalise(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
         "Service" => through::<Service>(object),
         "ServiceAccount" => through::<ServiceAccount>(object),
         "Lease" => through::<Lease>(object),
-        _ => Ok(()),
+        _ => match custom.or_else(|| schema::builtin().of(kind)) {
+            Some(schema) => by_schema(kind, schema, object),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Unknown fields go, wrong types are an error.
+fn by_schema(kind: &Kind, schema: &Value, object: &mut Value) -> Result<(), StoreError> {
+    match schema::builtin().prune(schema, object).wrong {
+        None => Ok(()),
+        Some(wrong) => Err(StoreError::BadRequest(format!(
+            "{0} in version \"{1}\" cannot be handled as a {0}: {wrong}",
+            kind.kind, kind.version
+        ))),
     }
 }
 
@@ -94,7 +128,18 @@ fn validate(kind: &Kind, object: &Value) -> Result<Vec<FieldError>, StoreError> 
         names::dns_subdomain
     };
     let mut errors = vec![];
-    pod::validate_metadata(&meta, check_name, &mut errors);
+    // Roles and their bindings may be called `system:node`.
+    if kind.group == "rbac.authorization.k8s.io" {
+        if meta.name.as_deref().unwrap_or_default().is_empty() && meta.generate_name.is_none() {
+            errors.push(FieldError::required(
+                "metadata.name",
+                "name or generateName is required",
+            ));
+        }
+    } else {
+        pod::validate_metadata(&meta, check_name, &mut errors);
+    }
+    errors.extend(defaults::validate(kind, object));
     Ok(errors)
 }
 
@@ -103,14 +148,34 @@ fn set_defaults(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
         let mut pod: Pod = from_value(object)?;
         pod::set_defaults(&mut pod);
         *object = to_value(&pod)?;
+        return Ok(());
     }
-    Ok(())
+    if *kind == kinds::SERVICE {
+        service::set_defaults(object);
+    }
+    defaults::set(kind, object)
 }
 
-/// Defaults and validation of a new object.
-pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
-    normalise(kind, object)?;
+/// Defaults, admission and validation of a new object.
+pub(crate) fn prepare_for_create(
+    kind: &Kind,
+    custom: Option<&Value>,
+    object: &mut Value,
+    others: &dyn Objects,
+) -> Result<(), StoreError> {
+    normalise(kind, custom, object)?;
     set_defaults(kind, object)?;
+    if *kind == kinds::POD {
+        let mut pod: Pod = from_value(object)?;
+        pod::admission::admit(&mut pod, others).map_err(|detail| StoreError::Forbidden {
+            resource: kind.resource(),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+            detail,
+        })?;
+        *object = to_value(&pod)?;
+    } else if *kind == kinds::SERVICE {
+        service::allocate(object, &others.cluster_ips());
+    }
     if kind.has_status
         && *kind != kinds::NODE
         && let Some(object) = object.as_object_mut()
@@ -119,18 +184,62 @@ pub(crate) fn prepare_for_create(kind: &Kind, object: &mut Value) -> Result<(), 
     }
     match kind.kind {
         "Pod" => object["status"] = json!({ "phase": "Pending", "qosClass": pod::qos_class(&from_value(object)?) }),
-        "Namespace" => object["status"] = json!({ "phase": "Active" }),
+        "Namespace" => {
+            object["status"] = json!({ "phase": "Active" });
+            object["spec"] = json!({ "finalizers": ["kubernetes"] });
+        }
+        _ if custom.is_none() => defaults::first_status(kind, object),
         _ => {}
     }
-    let errors = validate(kind, object)?;
+    if let Some(schema) = custom {
+        invalid(kind, object, crate::custom::validate(schema, object))?;
+    }
+    let errors = if *kind == kinds::POD {
+        let pod: Pod = from_value(object)?;
+        if pod
+            .spec
+            .as_ref()
+            .is_some_and(|s| s.scheduling_gates.as_ref().is_some_and(|g| !g.is_empty()))
+        {
+            object["status"]["conditions"] = json!([{
+                "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+            }]);
+        }
+        pod::validate_create(&pod)
+    } else {
+        validate(kind, object)?
+    };
+    invalid(kind, object, errors)
+}
+
+/// Defaults and validation of a Pod whose ephemeral containers were changed. Its other fields have to be the old ones.
+pub(crate) fn prepare_for_ephemeral_update(object: &mut Value, old: &Value) -> Result<(), StoreError> {
+    let kind = &kinds::POD;
+    normalise(kind, None, object)?;
+    set_defaults(kind, object)?;
+    let mut errors = validate(kind, object)?;
+    errors.extend(pod::validate_ephemeral_update(&from_value(object)?, &from_value(old)?));
     invalid(kind, object, errors)
 }
 
 /// Defaults and validation of a changed object.
-pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, old: &Value) -> Result<(), StoreError> {
-    normalise(kind, object)?;
+pub(crate) fn prepare_for_update(
+    kind: &Kind,
+    custom: Option<&Value>,
+    object: &mut Value,
+    old: &Value,
+) -> Result<(), StoreError> {
+    normalise(kind, custom, object)?;
     set_defaults(kind, object)?;
+    if *kind == kinds::SERVICE {
+        service::keep_address(object, old);
+    }
     let mut errors = validate(kind, object)?;
+    if let Some(schema) = custom {
+        errors.extend(crate::custom::validate(schema, object));
+    }
+    errors.extend(defaults::validate_update(kind, object, old));
     if *kind == kinds::POD {
         errors.extend(pod::validate_update(&from_value(object)?, &from_value(old)?));
     }
@@ -138,8 +247,12 @@ pub(crate) fn prepare_for_update(kind: &Kind, object: &mut Value, old: &Value) -
 }
 
 /// A changed status only has to be of the right type.
-pub(crate) fn prepare_for_status_update(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
-    normalise(kind, object)
+pub(crate) fn prepare_for_status_update(
+    kind: &Kind,
+    custom: Option<&Value>,
+    object: &mut Value,
+) -> Result<(), StoreError> {
+    normalise(kind, custom, object)
 }
 
 /// How many seconds a deletion leaves the object (`CheckGracefulDelete`): only Pods have any.

@@ -53,11 +53,19 @@ pub enum Since {
 /// A stream of events. It ends if the watcher is so slow that its queue overflows: list and watch again.
 #[derive(Debug)]
 pub struct Watch {
+    /// The store's resource version when the watch began: the objects that come first are of this state.
+    pub resource_version: u64,
     initial: VecDeque<WatchEvent>,
     receiver: mpsc::Receiver<WatchEvent>,
 }
 
 impl Watch {
+    /// How many objects are left of those that were there when the watch began.
+    #[must_use]
+    pub fn initial(&self) -> usize {
+        self.initial.len()
+    }
+
     /// The next event; `None` at the end.
     pub async fn next(&mut self) -> Option<WatchEvent> {
         match self.initial.pop_front() {
@@ -118,6 +126,15 @@ const HISTORY: usize = 4096;
 const QUEUE: usize = 1024;
 
 impl Filter {
+    /// All objects of a kind.
+    pub(crate) fn all(kind: &'static Kind) -> Self {
+        Self {
+            kind,
+            namespace: None,
+            selectors: Selectors::default(),
+        }
+    }
+
     pub(crate) fn matches(&self, object: &Object) -> bool {
         let namespace = object
             .pointer("/metadata/namespace")
@@ -177,6 +194,10 @@ impl Hub {
         }
         let (sender, receiver) = mpsc::channel(QUEUE);
         self.watchers.push(Watcher { filter, sender });
-        Ok(Watch { initial, receiver })
+        Ok(Watch {
+            resource_version: 0,
+            initial,
+            receiver,
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::commands::{
     apply, attach, completion, create, delete, describe, exec, explain, get, image, inspect, logs, namespaces, node,
-    ps, run, version, wait,
+    ps, run, serve, version, wait,
 };
 use crate::context::{Context, GlobalArgs, Target};
 use crate::notes;
@@ -36,6 +36,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Run(run::RunArgs),
+    Serve(serve::ServeArgs),
     Get(get::GetArgs),
     Describe(describe::DescribeArgs),
     Exec(exec::ExecArgs),
@@ -60,7 +61,7 @@ enum Command {
 impl Cli {
     /// Whether a node runs in this process: then it needs all threads, a client needs one.
     pub(crate) fn runs_a_node(&self) -> bool {
-        matches!(self.command, Command::Run(_) | Command::Test(_))
+        matches!(self.command, Command::Run(_) | Command::Serve(_) | Command::Test(_))
     }
 
     /// What has to be done while there is one thread. Tells what a node will have to do without, as sentences.
@@ -81,6 +82,7 @@ impl Cli {
         let context = &Context::new(terminal, Target::Running(node), &self.global);
         match &self.command {
             Command::Run(args) => run::run(context, args).await,
+            Command::Serve(args) => serve::run(context, args).await,
             Command::Get(args) => get::run(context, args).await,
             Command::Describe(args) => describe::run(context, args).await,
             Command::Exec(args) => exec::run(context, args).await,

@@ -3,6 +3,8 @@
 use crate::cluster::{Endpoint, Registration, Registry};
 use crate::node::{Backend, Node, NodeConfig};
 use anyhow::Result;
+use podsim_apiserver::ApiServer;
+use podsim_store::Store;
 use std::path::Path;
 
 /// A node that this process runs.
@@ -27,6 +29,16 @@ impl LocalNode {
     /// How to reach it.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         self.registration.endpoint()
+    }
+
+    /// The API, for listeners besides the one of podsim's own verbs.
+    pub(crate) fn api(&self) -> ApiServer {
+        self.node.api.clone()
+    }
+
+    /// The objects.
+    pub(crate) fn store(&self) -> &Store {
+        &self.node.store
     }
 
     /// Ends when somebody has asked the node to end.

@@ -1,21 +1,28 @@
-//! Streaming calls over WebSockets: exec, attach, port-forward, and exec on the node.
+//! Streaming calls over WebSockets: exec, attach, port-forward, and exec on the node; and over SPDY for older clients.
 //!
 //! The wire format is that of `apimachinery/pkg/util/remotecommand` and `…/httpstream/wsstream`: binary messages whose
 //! first byte is the channel. `v4.channel.k8s.io` has stdin 0, stdout 1, stderr 2, error 3, resize 4, and ends with a `Status` on
 //! the error channel; `v5.channel.k8s.io` adds the message `[255, channel]`, the end of a stream of the client.
 
+pub(crate) mod forward;
 mod portforward;
+pub(crate) mod remote_command;
 mod session;
+mod spdy;
 
 pub(crate) use portforward::{MAX_PORTS, port_forward};
 pub(crate) use session::run_session;
 
 use crate::query::Query;
 use crate::status::{ApiError, Result};
+use axum::body::Body;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
 use bytes::{BufMut, BytesMut};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use podsim_sys::Winsize;
 
 /// The subprotocols, the best first.
@@ -68,13 +75,7 @@ impl StreamOptions {
 
 /// Begins the upgrade of a request to a WebSocket of one of the protocols.
 pub(crate) async fn upgrade(request: Request) -> Result<WebSocketUpgrade> {
-    refuse_spdy(request.headers())?;
-    let (mut parts, _) = request.into_parts();
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
-        .await
-        .map_err(|error| ApiError::bad_request(format!("Upgrade request required: {error}")))?
-        .max_message_size(MAX_MESSAGE)
-        .protocols([V5, V4]);
+    let upgrade = upgrade_to(request, &[V5, V4]).await?;
     if upgrade.selected_protocol().is_none() {
         return Err(ApiError::bad_request(format!(
             "unable to upgrade: the subprotocols are {V5} and {V4}"
@@ -83,24 +84,70 @@ pub(crate) async fn upgrade(request: Request) -> Result<WebSocketUpgrade> {
     Ok(upgrade)
 }
 
+/// The same for these protocols; whether one was chosen is to be looked at.
+pub(crate) async fn upgrade_to(request: Request, protocols: &'static [&'static str]) -> Result<WebSocketUpgrade> {
+    let (mut parts, _) = request.into_parts();
+    Ok(WebSocketUpgrade::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|error| ApiError::bad_request(format!("Upgrade request required: {error}")))?
+        .max_message_size(MAX_MESSAGE)
+        .protocols(protocols.iter().copied()))
+}
+
+/// Upgrades to SPDY, if that is what the client asks for: `session` gets the connection. One of the protocols must be among those
+/// that the client names.
+pub(crate) fn upgrade_to_spdy<F>(
+    request: &mut Request,
+    protocols: &[&str],
+    session: impl FnOnce(TokioIo<Upgraded>) -> F + Send + 'static,
+) -> Option<Result<Response>>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let headers = request.headers();
+    let wanted = headers.get(header::UPGRADE)?.to_str().ok()?;
+    if !wanted.to_ascii_lowercase().starts_with("spdy/3.1") {
+        return None;
+    }
+    let offered: Vec<&str> = headers
+        .get_all("X-Stream-Protocol-Version")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let Some(protocol) = protocols.iter().find(|protocol| offered.contains(protocol)) else {
+        let message = format!(
+            "unable to upgrade: unable to negotiate protocol: client supports {offered:?}, server accepts {protocols:?}"
+        );
+        return Some(Err(ApiError::plain(403, message)));
+    };
+    let upgraded = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        match upgraded.await {
+            Ok(io) => session(TokioIo::new(io)).await,
+            Err(error) => tracing::debug!("SPDY: {error}"),
+        }
+    });
+    let answer = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "SPDY/3.1")
+        .header("X-Stream-Protocol-Version", *protocol)
+        .body(Body::empty());
+    Some(answer.map_err(ApiError::internal))
+}
+
+/// The protocols of exec and attach over SPDY.
+pub(crate) const SPDY_EXEC: &[&str] = &[V4];
+/// That of port-forward.
+pub(crate) const SPDY_FORWARD: &[&str] = &["portforward.k8s.io"];
+
 /// Whether the client can end a single stream.
 pub(crate) fn is_v5(upgrade: &WebSocketUpgrade) -> bool {
     upgrade
         .selected_protocol()
         .is_some_and(|protocol| protocol.as_bytes() == V5.as_bytes())
-}
-
-fn refuse_spdy(headers: &HeaderMap) -> Result<()> {
-    let upgrade = headers
-        .get(header::UPGRADE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if upgrade.to_ascii_lowercase().starts_with("spdy") {
-        return Err(ApiError::bad_request(
-            "unable to upgrade: SPDY is not spoken here; use a client that speaks WebSockets, as kubectl does from 1.31 on",
-        ));
-    }
-    Ok(())
 }
 
 /// A message on a channel.

@@ -152,7 +152,7 @@ async fn receive(
     }
 }
 
-fn parse_size(data: &[u8]) -> Option<Winsize> {
+pub(super) fn parse_size(data: &[u8]) -> Option<Winsize> {
     let size: Value = serde_json::from_slice(data).ok()?;
     let side = |key: &str| {
         size[key]
@@ -169,27 +169,36 @@ fn parse_size(data: &[u8]) -> Option<Winsize> {
 /// The process could not be started. The words go where the command's own would have gone, as with Docker, and the exit
 /// code is the one that a shell gives (126 or 127).
 async fn refuse(sink: &mut Sink, error: podsim_cri::Error, tty: bool) {
-    let status = match &error {
-        podsim_cri::Error::StartFailed {
-            message: why,
-            exit_code,
-            ..
-        } => {
-            let (channel, end) = if tty { (STDOUT, "\r\n") } else { (STDERR, "\n") };
-            // The runtime may have begun the sentence itself.
-            let why = why.strip_prefix("unable to start container process: ").unwrap_or(why);
-            let text =
-                format!("OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown{end}");
+    let status = match start_failure(&error, tty) {
+        Some((text, status)) => {
+            let channel = if tty { STDOUT } else { STDERR };
             let _ = sink.send(message(channel, text.as_bytes())).await;
-            exit_status(*exit_code)
+            status
         }
-        _ => ApiError::from(error).to_value(),
+        None => ApiError::from(error).to_value(),
     };
     let _ = sink.send(message(ERROR, status.to_string().as_bytes())).await;
 }
 
+/// The words for a process that could not be started, and the status.
+pub(super) fn start_failure(error: &podsim_cri::Error, tty: bool) -> Option<(String, Value)> {
+    let podsim_cri::Error::StartFailed {
+        message: why,
+        exit_code,
+        ..
+    } = error
+    else {
+        return None;
+    };
+    let end = if tty { "\r\n" } else { "\n" };
+    // The runtime may have begun the sentence itself.
+    let why = why.strip_prefix("unable to start container process: ").unwrap_or(why);
+    let text = format!("OCI runtime exec failed: exec failed: unable to start container process: {why}: unknown{end}");
+    Some((text, exit_status(*exit_code)))
+}
+
 /// The last message of a session.
-fn exit_status(code: i32) -> Value {
+pub(super) fn exit_status(code: i32) -> Value {
     if code == 0 {
         return json!({"metadata": {}, "status": "Success"});
     }

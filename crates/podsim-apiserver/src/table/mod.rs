@@ -1,18 +1,23 @@
 //! Objects as tables (`Accept: application/json;as=Table`): the columns that `kubectl get` prints are made by the server.
 //!
-//! One file a kind whose cells need thought; the simple ones are here. The words follow `pkg/printers/internalversion`.
+//! One file a kind whose cells need thought; the others are told cell by cell in [`told`]. The words follow `pkg/printers/internalversion`.
 
+mod custom;
 mod event;
 mod node;
 mod pod;
+mod told;
 
 use crate::duration::age;
+use crate::server::App;
 use jiff::Timestamp;
-use podsim_store::{Kind, Object};
+use podsim_store::{Kind, Object, kinds};
 use serde_json::{Value, json};
+use told::Cell;
 
 /// A column: its name, and whether only `-o wide` shows it.
-struct Column(&'static str, bool);
+#[derive(Clone)]
+pub(crate) struct Column(&'static str, bool);
 
 const fn col(name: &'static str) -> Column {
     Column(name, false)
@@ -23,108 +28,86 @@ const fn wide(name: &'static str) -> Column {
 }
 
 /// The columns of a kind and how the cells are made.
-type Printer = (&'static [Column], fn(&Value, Timestamp) -> Vec<Value>);
+#[derive(Clone)]
+pub(crate) enum Columns {
+    /// Kinds that need thought.
+    Own(&'static [Column], fn(&Value, Timestamp) -> Vec<Value>),
+    /// Kinds that are told cell by cell.
+    Told(&'static [(Column, Cell)]),
+    /// What a CustomResourceDefinition says (`additionalPrinterColumns`): name, JSONPath, type, wide.
+    Custom(Vec<(String, String, String, bool)>),
+}
 
-fn printer(kind: &Kind) -> Printer {
+/// The columns of a kind.
+pub(crate) fn columns(app: &App, kind: &Kind) -> Columns {
+    if !kinds::ALL.contains(&kind) {
+        return custom::columns(app, kind);
+    }
     match kind.kind {
-        "Pod" => (pod::COLUMNS, pod::cells),
-        "Node" => (node::COLUMNS, node::cells),
-        "Event" => (event::COLUMNS, event::cells),
-        "Namespace" => (NAMESPACE_COLUMNS, |object, now| {
-            vec![
-                name(object),
-                json!(object["status"]["phase"].as_str().unwrap_or("Active")),
-                created(object, now),
-            ]
-        }),
-        "ConfigMap" => (CONFIG_MAP_COLUMNS, |object, now| {
-            let count = length(&object["data"]) + length(&object["binaryData"]);
-            vec![name(object), json!(count), created(object, now)]
-        }),
-        "Secret" => (SECRET_COLUMNS, |object, now| {
-            let kind = object["type"].as_str().unwrap_or("Opaque");
-            vec![
-                name(object),
-                json!(kind),
-                json!(length(&object["data"])),
-                created(object, now),
-            ]
-        }),
-        "ServiceAccount" => (SERVICE_ACCOUNT_COLUMNS, |object, now| {
-            vec![name(object), json!(length(&object["secrets"])), created(object, now)]
-        }),
-        "Service" => (SERVICE_COLUMNS, service_cells),
-        _ => (PLAIN_COLUMNS, |object, now| vec![name(object), created(object, now)]),
+        "Pod" => Columns::Own(pod::COLUMNS, pod::cells),
+        "Node" => Columns::Own(node::COLUMNS, node::cells),
+        "Event" => Columns::Own(event::COLUMNS, event::cells),
+        _ => Columns::Told(told::columns(kind)),
     }
 }
 
-const NAMESPACE_COLUMNS: &[Column] = &[col("Name"), col("Status"), col("Age")];
-const CONFIG_MAP_COLUMNS: &[Column] = &[col("Name"), col("Data"), col("Age")];
-const SECRET_COLUMNS: &[Column] = &[col("Name"), col("Type"), col("Data"), col("Age")];
-const SERVICE_ACCOUNT_COLUMNS: &[Column] = &[col("Name"), col("Secrets"), col("Age")];
-const PLAIN_COLUMNS: &[Column] = &[col("Name"), col("Age")];
-const SERVICE_COLUMNS: &[Column] = &[
-    col("Name"),
-    col("Type"),
-    col("Cluster-IP"),
-    col("External-IP"),
-    col("Port(s)"),
-    col("Age"),
-    wide("Selector"),
-];
-
-fn service_cells(object: &Value, now: Timestamp) -> Vec<Value> {
-    let spec = &object["spec"];
-    let ports: Vec<String> = spec["ports"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|port| format!("{}/{}", port["port"], port["protocol"].as_str().unwrap_or("TCP")))
-        .collect();
-    let selector: Vec<String> = spec["selector"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    vec![
-        name(object),
-        json!(spec["type"].as_str().unwrap_or("ClusterIP")),
-        or_none(spec["clusterIP"].as_str().unwrap_or_default()),
-        json!("<none>"),
-        or_none(&ports.join(",")),
-        created(object, now),
-        or_none(&selector.join(",")),
-    ]
+/// What of an object is its metadata.
+pub(crate) fn only_metadata(object: &Value) -> Value {
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }
 
 /// A table of these objects. `metadata` is that of the list; `headings` is false for all but the first event of a watch.
 pub(crate) fn table(
-    kind: &Kind,
+    columns: &Columns,
     objects: &[Object],
     metadata: Value,
     include: IncludeObject,
     headings: bool,
     now: Timestamp,
 ) -> Value {
-    let (columns, cells) = printer(kind);
-    let definitions: Vec<Value> = columns
-        .iter()
-        .filter(|_| headings)
-        .map(|Column(column, wide)| {
-            json!({
-                "name": column,
-                "type": if matches!(*column, "Data" | "Secrets" | "Count") { "integer" } else { "string" },
-                "format": if *column == "Name" { "name" } else { "" },
-                "description": "",
-                "priority": i32::from(*wide),
-            })
+    let definition = |column: &str, wide: bool, kind: &str| {
+        json!({
+            "name": column,
+            "type": kind,
+            "format": if column == "Name" { "name" } else { "" },
+            "description": "",
+            "priority": i32::from(wide),
         })
-        .collect();
+    };
+    let number = |column: &str| {
+        if matches!(column, "Data" | "Secrets" | "Count") {
+            "integer"
+        } else {
+            "string"
+        }
+    };
+    let definitions: Vec<Value> = match columns {
+        _ if !headings => Vec::new(),
+        Columns::Own(columns, _) => columns
+            .iter()
+            .map(|Column(name, wide)| definition(name, *wide, number(name)))
+            .collect(),
+        Columns::Told(columns) => columns
+            .iter()
+            .map(|(Column(name, wide), _)| definition(name, *wide, number(name)))
+            .collect(),
+        Columns::Custom(columns) => columns
+            .iter()
+            .map(|(name, _, kind, wide)| definition(name, *wide, kind))
+            .collect(),
+    };
+    let cells = |object: &Value| match columns {
+        Columns::Own(_, cells) => cells(object, now),
+        Columns::Told(columns) => columns.iter().map(|(_, cell)| cell.of(object, now)).collect(),
+        Columns::Custom(columns) => columns
+            .iter()
+            .map(|(_, path, kind, _)| custom::cell(object, path, kind, now))
+            .collect(),
+    };
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
-            let mut row = json!({"cells": cells(object, now)});
+            let mut row = json!({"cells": cells(object)});
             if let (Some(object), Some(row)) = (include.apply(object), row.as_object_mut()) {
                 row.insert("object".into(), object);
             }
@@ -156,11 +139,7 @@ impl IncludeObject {
     fn apply(self, object: &Value) -> Option<Value> {
         match self {
             Self::None => None,
-            Self::Metadata => Some(json!({
-                "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": object["metadata"],
-            })),
+            Self::Metadata => Some(only_metadata(object)),
             Self::Object => Some(object.clone()),
         }
     }

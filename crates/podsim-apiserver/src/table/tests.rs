@@ -1,7 +1,6 @@
 //! The STATUS column, and whole rows.
 
 use super::*;
-use podsim_store::kinds;
 use std::sync::Arc;
 
 fn now() -> Timestamp {
@@ -10,7 +9,7 @@ fn now() -> Timestamp {
 
 fn row(pod: Value) -> String {
     let table = table(
-        &kinds::POD,
+        &Columns::Own(pod::COLUMNS, pod::cells),
         &[Arc::new(pod)],
         json!({}),
         IncludeObject::None,
@@ -124,10 +123,10 @@ fn the_status_column_says_what_kubectl_says() {
 
 #[test]
 fn only_the_first_table_of_a_watch_has_headings() {
-    let kind = &kinds::NAMESPACE;
+    let columns = Columns::Told(told::columns(&kinds::NAMESPACE));
     let object = Arc::new(json!({"metadata": {"name": "default"}, "status": {"phase": "Active"}}));
     let first = table(
-        kind,
+        &columns,
         std::slice::from_ref(&object),
         json!({}),
         IncludeObject::Metadata,
@@ -136,6 +135,6 @@ fn only_the_first_table_of_a_watch_has_headings() {
     );
     assert_eq!(first["columnDefinitions"].as_array().unwrap().len(), 3);
     assert_eq!(first["rows"][0]["cells"], json!(["default", "Active", "<unknown>"]));
-    let next = table(kind, &[object], json!({}), IncludeObject::Metadata, false, now());
+    let next = table(&columns, &[object], json!({}), IncludeObject::Metadata, false, now());
     assert_eq!(next["columnDefinitions"], json!([]));
 }

@@ -120,9 +120,9 @@ async fn errors_have_kubernetes_words() {
         (
             "PATCH",
             "/api/v1/namespaces/default/pods/p",
-            "Content-Type: application/apply-patch+yaml\r\n",
+            "Content-Type: application/x-unknown\r\n",
             "{}",
-            "415 UnsupportedMediaType: the body of the request was in an unknown format (application/apply-patch+yaml) - accepted \
+            "415 UnsupportedMediaType: the body of the request was in an unknown format (application/x-unknown) - accepted \
              media types include: application/json-patch+json, application/merge-patch+json, \
              application/strategic-merge-patch+json",
         ),

@@ -4,4 +4,4 @@ mod image;
 mod runtime;
 
 pub use image::{FakeImageService, PullOutcome};
-pub use runtime::{ExecScript, FakeRuntimeService, Script, StartOutcome, TermOutcome};
+pub use runtime::{ExecScript, FakeRuntimeService, PortScript, Script, StartOutcome, TermOutcome};

@@ -11,6 +11,8 @@ use std::time::Duration;
 const BLOCK: usize = 512;
 /// The largest extended header: far more than a path needs.
 const MAX_EXTENDED: usize = 1 << 20;
+/// The latest time: nanoseconds in 64 bits, as WASI counts, end in 2554.
+const MAX_TIME: Duration = Duration::from_nanos(u64::MAX);
 
 /// A member of an archive, its names as they stand there.
 #[derive(Debug)]
@@ -155,7 +157,7 @@ impl<'a> Members<'a> {
             mode: (field("mode", 100..108)? & 0o7777) as u16,
             uid: extended.uid.map_or_else(|| field("user id", 108..116), Ok)?,
             gid: extended.gid.map_or_else(|| field("group id", 116..124), Ok)?,
-            mtime: extended.mtime.unwrap_or_else(mtime),
+            mtime: extended.mtime.unwrap_or_else(mtime).min(MAX_TIME),
             device,
             content,
             name,

@@ -63,6 +63,10 @@ fn a_name_comes_from_the_header_that_says_most() {
     let entry = entries(&pax(&records, b"x")).unwrap().remove(0);
     assert_eq!((entry.path.as_str(), entry.uid, entry.gid), ("from/pax", 70_000_000, 5));
     assert_eq!(entry.mtime, Duration::from_millis(12_500));
+    let late = entries(&pax(&[("mtime", b"18446744073709551615.9")], b""))
+        .unwrap()
+        .remove(0);
+    assert_eq!(late.mtime, Duration::from_nanos(u64::MAX));
 }
 
 #[test]

@@ -132,7 +132,10 @@ impl LayerStore {
             xattrs,
             state: Mutex::default(),
         };
-        std::fs::create_dir_all(&this.directory).map_err(this.failed())?;
+        // Nobody else on this host may run the setuid programs of an image.
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+        builder.create(&this.directory).map_err(this.failed())?;
         Ok(this)
     }
 

@@ -224,6 +224,9 @@ fn broken_and_foreign_archives_are_refused() {
     };
     let error = load(&tar(&[("bin/sh", b"")]));
     assert!(error.contains("`podsim image import-rootfs` makes an image"), "{error}");
+    let left = data.path().join("data/images/blobs/sha256/.unfinished-1");
+    fs::create_dir_all(left.parent().unwrap()).unwrap();
+    fs::write(&left, "of a process that died").unwrap();
     assert!(load(b"no archive").contains("a header that is cut off"));
     let other = br#"[{"Config":"c.json","Layers":["../../etc/passwd"]}]"#;
     let error = load(&tar(&[("manifest.json", other), ("c.json", b"{}")]));
@@ -240,6 +243,8 @@ fn broken_and_foreign_archives_are_refused() {
     made.laid_out(&layout);
     let error = store.load(&layout, None).expect_err("refused").to_string();
     assert!(error.contains("was changed"), "{error}");
+    store.sweep().unwrap();
+    assert_eq!(blobs(&data), 0, "nothing stays of what was refused");
 }
 
 fn options(name: &str) -> ImportOptions {

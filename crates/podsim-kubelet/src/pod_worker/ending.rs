@@ -1,18 +1,28 @@
 //! The end of a Pod, by deletion or because it is over: containers are killed gracefully, then the sandbox is stopped.
 
-use super::{Done, Next, PodWorker, find_container, names};
+use super::{Done, Next, PodWorker, full_name, names};
 use crate::actions::{ContainerToKill, KillReason};
-use crate::events::{Severity, pod_reference};
-use crate::lifecycle::{self, Target};
+use crate::containers::{self, Role, init_containers, is_sidecar};
+use crate::events::Severity;
+use crate::lifecycle::{self, KillPlan};
 use crate::runtime_status::PodRuntimeStatus;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, Pod};
 use podsim_store::DeleteOptions;
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// A container that is being killed.
+pub(super) struct Kill {
+    /// When its grace is over, in monotonic time.
+    deadline: watch::Sender<Duration>,
+    /// Closed when it has ended.
+    done: watch::Receiver<()>,
+}
+
 impl PodWorker {
     /// Ends what still runs of a Pod that is over; its containers are kept for their logs until it is deleted.
     pub(super) async fn wind_down(&mut self, pod: &Pod, runtime: &PodRuntimeStatus) -> Next {
+        self.stop_liveness_and_startup();
         let alive = self.kill_all(pod, runtime, None);
         if !alive && let Err(error) = self.stop_sandboxes(pod, runtime, false).await {
             tracing::warn!("cannot stop the sandbox of {}: {error}", self.uid);
@@ -25,6 +35,7 @@ impl PodWorker {
 
     /// Ends the Pod: all containers, then the sandbox, then the object in the store.
     pub(super) async fn terminate(&mut self, pod: &Pod, removed: bool, runtime: &PodRuntimeStatus) -> Next {
+        self.stop_liveness_and_startup();
         let now = self.node.clock.monotonic();
         let since = *self.terminating_since.get_or_insert(now);
         let own = pod.spec.as_ref().and_then(|s| s.termination_grace_period_seconds);
@@ -53,11 +64,12 @@ impl PodWorker {
                 return Next::Wait(Some(now + Duration::from_secs(10)));
             }
         }
-        let volumes: Vec<_> = self
+        let mut volumes: Vec<_> = self
             .volumes
             .drain()
             .chain(self.termination_volumes.drain().map(|(_, v)| v))
             .collect();
+        volumes.sort();
         for volume in volumes {
             if let Err(error) = self.node.runtime.remove_volume(&volume).await {
                 tracing::warn!("cannot remove volume {volume}: {error}");
@@ -85,11 +97,14 @@ impl PodWorker {
     /// anything is still alive.
     pub(super) fn kill_all(&mut self, pod: &Pod, runtime: &PodRuntimeStatus, deadline: Option<Duration>) -> bool {
         let mut alive = false;
-        for status in runtime.running() {
+        let mut running: Vec<_> = runtime.running().collect();
+        // Sidecars wait for the others, and each for those that were started after it: so those have to be known first.
+        running.sort_by_key(|s| termination_order(pod, &s.metadata.name));
+        for status in running {
             alive = true;
             match (self.kills.get(&status.id), deadline) {
                 (Some(kill), Some(new)) => {
-                    kill.send_if_modified(|old| {
+                    kill.deadline.send_if_modified(|old| {
                         let sooner = new < *old;
                         *old = (*old).min(new);
                         sooner
@@ -103,56 +118,67 @@ impl PodWorker {
                         reason: KillReason::PodTerminating,
                         message: format!("Stopping container {}", status.metadata.name),
                     };
-                    self.kill(pod, &kill, runtime, deadline);
+                    let after = self.have_to_end_before(pod, &status.metadata.name, runtime);
+                    self.kill(pod, &kill, runtime, deadline, after);
                 }
             }
         }
         alive || !self.kills.is_empty()
     }
 
-    /// Begins to kill a container.
+    /// What ends before a sidecar does (`newTerminationOrdering`): the containers proper, and the next sidecar.
+    fn have_to_end_before(&self, pod: &Pod, name: &str, runtime: &PodRuntimeStatus) -> Vec<watch::Receiver<()>> {
+        let Some(at) = init_containers(pod)
+            .iter()
+            .position(|c| c.name == name && is_sidecar(c))
+        else {
+            return vec![];
+        };
+        let runs = |name: &str| runtime.running().find(|s| s.metadata.name == name);
+        let mut later = init_containers(pod).iter().skip(at + 1);
+        let next = later.find(|c| is_sidecar(c) && runs(&c.name).is_some());
+        let proper = containers::regular_containers(pod).iter();
+        let first = proper.chain(next).filter_map(|c| runs(&c.name));
+        first
+            .filter_map(|s| self.kills.get(&s.id).map(|k| k.done.clone()))
+            .collect()
+    }
+
+    /// Begins to kill a container; `after` are those that have to end first.
     pub(crate) fn kill(
         &mut self,
         pod: &Pod,
         kill: &ContainerToKill,
         runtime: &PodRuntimeStatus,
         deadline: Option<Duration>,
+        after: Vec<watch::Receiver<()>>,
     ) {
         let Some(status) = runtime.containers.iter().find(|c| c.id == kill.id) else {
             return;
         };
-        let container = find_container(pod, &kill.name).cloned().unwrap_or_default();
-        self.tell(pod, Some(&kill.name), Severity::Normal, "Killing", &kill.message);
-        let own = pod
-            .spec
-            .as_ref()
-            .and_then(|s| s.termination_grace_period_seconds)
-            .unwrap_or(30);
-        let own = Duration::from_secs(u64::try_from(own).unwrap_or(1));
-        let deadline = deadline.unwrap_or_else(|| self.node.clock.monotonic() + own);
-        let (sender, receiver) = watch::channel(deadline);
-        self.kills.insert(kill.id.clone(), sender);
-        let target = Target {
-            runtime: self.node.runtime.clone(),
-            clock: self.node.clock.clone(),
-            sandbox: status.sandbox.clone(),
-            id: kill.id.clone(),
-            container,
+        let Some(sandbox) = runtime.sandboxes.iter().find(|s| s.id == status.sandbox) else {
+            return;
         };
-        let (node, about, id) = (self.node.clone(), pod_reference(pod, Some(&kill.name)), kill.id.clone());
+        let container = containers::find(pod, &kill.name).map_or_else(Default::default, |(_, container)| container);
+        self.tell(pod, Some(&kill.name), Severity::Normal, "Killing", &kill.message);
+        let own = grace(pod, &container, kill.reason);
+        let deadline = deadline.unwrap_or_else(|| self.node.clock.monotonic() + own);
+        let (deadline, receiver) = watch::channel(deadline);
+        let (ended, done) = watch::channel(());
+        self.kills.insert(kill.id.clone(), Kill { deadline, done });
+        let plan = KillPlan {
+            pod: full_name(pod),
+            deadline: receiver,
+            after,
+        };
+        let tell = self.teller(pod, &kill.name);
+        let id = kill.id.clone();
+        let subject = self.subject(pod, sandbox, id.clone(), container);
         self.tasks.spawn(async move {
-            let hook_failed = |why: &str| {
-                tracing::info!("preStop of container {id} failed: {why}");
-                node.recorder.event(
-                    about.clone(),
-                    Severity::Warning,
-                    "FailedPreStopHook",
-                    "PreStopHook failed",
-                );
-            };
-            if let Err(error) = lifecycle::kill_container(target, receiver, hook_failed).await {
+            if let Err(error) = lifecycle::kill_container(subject, plan, &tell).await {
                 tracing::warn!("cannot stop container {id}: {error}");
             }
+            drop(ended);
             Done::Killed(id)
         });
     }
@@ -174,4 +200,33 @@ impl PodWorker {
         }
         Ok(())
     }
+}
+
+/// Which containers are looked at first when all are killed: sidecars after the others, the last sidecar first.
+fn termination_order(pod: &Pod, name: &str) -> usize {
+    match containers::find(pod, name) {
+        Some((Role::Sidecar, _)) => {
+            let all = init_containers(pod);
+            all.len() - all.iter().position(|c| c.name == name).unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+/// The grace of a container that is killed while its Pod lives on (`setTerminationGracePeriod`).
+fn grace(pod: &Pod, container: &Container, reason: KillReason) -> Duration {
+    let probe = match reason {
+        KillReason::LivenessProbe => container.liveness_probe.as_ref(),
+        KillReason::StartupProbe => container.startup_probe.as_ref(),
+        _ => None,
+    };
+    let of_probe = probe.and_then(|p| p.termination_grace_period_seconds);
+    let of_pod = pod.spec.as_ref().and_then(|s| s.termination_grace_period_seconds);
+    let seconds = pod
+        .metadata
+        .deletion_grace_period_seconds
+        .or(of_probe)
+        .or(of_pod)
+        .unwrap_or(30);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
 }

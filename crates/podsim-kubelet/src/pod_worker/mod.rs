@@ -1,19 +1,28 @@
 //! The worker of one Pod: one task, that does one thing after the other. What takes long (hooks, kills) it leaves to tasks
 //! of its own and looks again when they are done.
+//!
+//! `admitting` asks whether the Pod may run here, `hooks` and `probing` look after what runs, `ending` ends it.
 
+mod admitting;
 mod ending;
+mod hooks;
+mod probing;
 
+use crate::KubeletConfig;
 use crate::actions::{InFlight, PodActions, compute_pod_actions};
+use crate::admission::{Admitted, Rejection};
 use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
-use crate::lifecycle::{self, Target};
+use crate::images::FailedPulls;
 use crate::runtime_status::PodRuntimeStatus;
+use crate::status::conditions::is_own;
 use crate::status::{self, StatusInput};
-use crate::{KubeletConfig, volumes};
-use k8s_openapi::api::core::v1::{Container, Pod, PodStatus};
+use ending::Kill;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use podsim_cri::{ContainerId, ContainerState, ImageService, RuntimeService, VolumeId};
 use podsim_store::{Store, time};
 use podsim_sys::{Clock, sleep_until};
+use probing::Probes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +43,7 @@ pub(crate) struct Node {
     pub(crate) images: Arc<dyn ImageService>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) recorder: EventRecorder,
+    pub(crate) admitted: Admitted,
     /// True while the node cannot reach the API.
     pub(crate) partitioned: watch::Receiver<bool>,
 }
@@ -61,7 +71,12 @@ pub(crate) struct PodWorker {
     tasks: JoinSet<Done>,
     hooks_running: HashSet<ContainerId>,
     hooks_failed: HashSet<ContainerId>,
-    kills: HashMap<ContainerId, watch::Sender<Duration>>,
+    kills: HashMap<ContainerId, Kill>,
+    probes: Probes,
+    /// The kubelet has taken the Pod.
+    admitted: bool,
+    /// The kubelet has sent the Pod away.
+    rejected: Option<Rejection>,
     /// Reason and message of what made the Pod fail as a whole.
     failure: Option<(&'static str, &'static str)>,
     /// When the end of the Pod began.
@@ -69,7 +84,7 @@ pub(crate) struct PodWorker {
     /// Reason and message of containers that wait.
     pub(crate) waiting: HashMap<String, (String, String)>,
     pub(crate) backoff: Backoff,
-    pub(crate) image_backoff: Backoff,
+    pub(crate) failed_pulls: FailedPulls,
     /// The exited container whose back-off was told in an event already.
     pub(crate) backoff_told: HashMap<String, ContainerId>,
     /// Volumes that are to be removed with the Pod.
@@ -115,11 +130,14 @@ impl PodWorker {
             hooks_running: HashSet::new(),
             hooks_failed: HashSet::new(),
             kills: HashMap::new(),
+            probes: Probes::default(),
+            admitted: false,
+            rejected: None,
             failure: None,
             terminating_since: None,
             waiting: HashMap::new(),
             backoff: Backoff::default(),
-            image_backoff: Backoff::default(),
+            failed_pulls: FailedPulls::default(),
             backoff_told: HashMap::new(),
             volumes: HashSet::new(),
             termination_volumes: HashMap::new(),
@@ -148,9 +166,19 @@ impl PodWorker {
                 }
             };
             tokio::select! {
+                // In one order, so that the same seed gives the same trace.
+                biased;
                 changed = self.wanted.changed() => {
                     if changed.is_err() {
                         return self.uid;
+                    }
+                    let wanted = self.wanted.borrow();
+                    let phase = wanted.pod.status.as_ref().and_then(|s| s.phase.as_deref());
+                    let given_up = phase == Some("Unknown");
+                    drop(wanted);
+                    if given_up {
+                        // The node controller was wrong: it is told again how the Pod is.
+                        self.written = None;
                     }
                 }
                 () = self.wake.notified() => {}
@@ -159,6 +187,7 @@ impl PodWorker {
                         self.finish(done);
                     }
                 }
+                () = self.probes.changed() => {}
                 Ok(()) = self.partitioned.changed() => {
                     // What was not written, or was written over by the node controller, is written again.
                     self.written = None;
@@ -214,8 +243,8 @@ impl PodWorker {
         if removed || pod.metadata.deletion_timestamp.is_some() {
             return self.terminate(&pod, removed, &runtime).await;
         }
-        if let Some(message) = rejection(&pod) {
-            self.reject(&pod, &message);
+        if let Err(rejection) = self.admit(&pod, &runtime) {
+            self.reject(&pod, &rejection);
             return Next::Wait(None);
         }
         let past_deadline = match self.active_deadline(&pod) {
@@ -231,11 +260,18 @@ impl PodWorker {
         if self.failure.is_some() || self.is_finished() {
             return self.wind_down(&pod, &runtime).await;
         }
+        self.watch_probes(&pod, &runtime);
         let in_flight = InFlight {
             killing: self.kills.keys().cloned().collect(),
             hook_failed: self.hooks_failed.clone(),
+            probes: self.probes.results().clone(),
         };
-        let actions = compute_pod_actions(&pod, &runtime, &in_flight);
+        let mut actions = compute_pod_actions(&pod, &runtime, &in_flight);
+        if self.hook_runs() {
+            // Upstream's worker waits for the hook; this one only starts nothing.
+            actions.init_containers_to_start.clear();
+            actions.containers_to_start.clear();
+        }
         let mut deadline = None;
         if actions.kill_pod {
             let alive = self.kill_all(&pod, &runtime, None);
@@ -257,6 +293,7 @@ impl PodWorker {
         let Ok(runtime) = self.look(&pod).await else {
             return retry;
         };
+        self.watch_probes(&pod, &runtime);
         self.report(&pod, &runtime, false);
         self.collect_garbage(&runtime).await;
         Next::Wait(deadline.into_iter().chain(past_deadline).min())
@@ -292,44 +329,6 @@ impl PodWorker {
         Ok(status)
     }
 
-    /// Begins to run a postStart hook.
-    pub(crate) fn start_hook(&mut self, target: Target) {
-        let Some(hook) = target.container.lifecycle.as_ref().and_then(|l| l.post_start.clone()) else {
-            return;
-        };
-        self.hooks_running.insert(target.id.clone());
-        self.tasks.spawn(async move {
-            let result = lifecycle::run_hook(&target, &hook, None).await;
-            Done::Hook {
-                id: target.id,
-                container: target.container.name,
-                result,
-            }
-        });
-    }
-
-    /// Says for good that this Pod will not run here.
-    fn reject(&mut self, pod: &Pod, message: &str) {
-        let already = self
-            .written
-            .as_ref()
-            .is_some_and(|s| s.reason.as_deref() == Some("Unsupported"));
-        if !already {
-            self.tell(pod, None, Severity::Warning, "Unsupported", message);
-        }
-        let status = PodStatus {
-            phase: Some("Failed".to_owned()),
-            reason: Some("Unsupported".to_owned()),
-            message: Some(format!("Pod was rejected: {message}")),
-            start_time: Some(time::now(self.node.clock.as_ref())),
-            qos_class: Some(podsim_store::pod::qos_class(pod).to_owned()),
-            ..PodStatus::default()
-        };
-        if !already {
-            self.write(pod, status);
-        }
-    }
-
     /// Writes the status if it has changed.
     fn report(&mut self, pod: &Pod, runtime: &PodRuntimeStatus, terminated: bool) {
         let (runtime_name, _) = self.node.runtime.version();
@@ -339,12 +338,17 @@ impl PodWorker {
             runtime_name: &runtime_name,
             waiting: &self.waiting,
             hooks_pending: &hooks_pending,
+            probes: self.probes.results(),
             terminated,
             failure: self.failure,
             now: time::now(self.node.clock.as_ref()),
         };
         let stored = || pod.status.clone().unwrap_or_default();
-        let previous = self.written.clone().unwrap_or_else(stored);
+        let mut previous = self.written.clone().unwrap_or_else(stored);
+        // Conditions of others are as the store has them.
+        let conditions = previous.conditions.get_or_insert_default();
+        conditions.retain(is_own);
+        conditions.extend(stored().conditions.into_iter().flatten().filter(|c| !is_own(c)));
         let status = status::generate(pod, runtime, &previous, &input);
         if self.written.as_ref() != Some(&status) {
             self.write(pod, status);
@@ -359,7 +363,13 @@ impl PodWorker {
         let uid = Some(&self.uid);
         let result = self.node.store.api::<Pod>().modify_status(namespace, name, |stored| {
             if stored.metadata.uid.as_ref() == uid {
-                stored.status = Some(status.clone());
+                let others = stored.status.iter().flat_map(|s| s.conditions.iter().flatten());
+                let others: Vec<_> = others.filter(|c| !is_own(c)).cloned().collect();
+                let mut status = status.clone();
+                let conditions = status.conditions.get_or_insert_default();
+                conditions.retain(is_own);
+                conditions.extend(others);
+                stored.status = Some(status);
             }
         });
         if let Err(error) = result {
@@ -370,7 +380,7 @@ impl PodWorker {
 
     async fn execute(&mut self, pod: &Pod, runtime: &mut PodRuntimeStatus, actions: &PodActions) -> Option<Duration> {
         for kill in &actions.containers_to_kill {
-            self.kill(pod, kill, runtime, None);
+            self.kill(pod, kill, runtime, None, vec![]);
         }
         crate::executor::execute(self, pod, runtime, actions).await
     }
@@ -400,18 +410,6 @@ impl PodWorker {
     }
 }
 
-/// Why this Pod cannot run here, if it cannot.
-fn rejection(pod: &Pod) -> Option<String> {
-    let mut init = pod.spec.iter().flat_map(|s| s.init_containers.iter().flatten());
-    if let Some(sidecar) = init.find(|c| c.restart_policy.is_some()) {
-        let name = &sidecar.name;
-        return Some(format!(
-            "init container \"{name}\" has a restartPolicy (a sidecar), which podsim does not support yet"
-        ));
-    }
-    volumes::unsupported(pod)
-}
-
 /// Namespace and name.
 pub(crate) fn names(pod: &Pod) -> (&str, &str) {
     (
@@ -420,11 +418,11 @@ pub(crate) fn names(pod: &Pod) -> (&str, &str) {
     )
 }
 
-/// A container of the Pod, init or not.
-pub(crate) fn find_container<'a>(pod: &'a Pod, name: &str) -> Option<&'a Container> {
-    let spec = pod.spec.as_ref()?;
-    spec.containers
-        .iter()
-        .chain(spec.init_containers.iter().flatten())
-        .find(|c| c.name == name)
+/// `NAME_NAMESPACE(UID)`, as the kubelet names a Pod in messages (`format.Pod`).
+pub(crate) fn full_name(pod: &Pod) -> String {
+    let (namespace, name) = names(pod);
+    format!(
+        "{name}_{namespace}({})",
+        pod.metadata.uid.as_deref().unwrap_or_default()
+    )
 }

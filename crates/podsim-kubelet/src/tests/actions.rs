@@ -12,17 +12,29 @@ use podsim_cri::{
 use serde_json::json;
 use std::time::Duration;
 
-fn pod(policy: &str, init: &[&str]) -> Pod {
-    let container = |name: &&str| json!({ "name": name, "image": "busybox" });
+pub(super) fn pod(policy: &str, init: &[&str]) -> Pod {
+    // `s…` is a sidecar, `S…` one with a startup probe; `e…` among the init containers is an ephemeral container.
+    let container = |name: &&str| {
+        let mut container = json!({ "name": name.to_lowercase(), "image": "busybox" });
+        if name.starts_with(['s', 'S']) {
+            container["restartPolicy"] = "Always".into();
+        }
+        if name.starts_with('S') {
+            container["startupProbe"] = json!({ "exec": { "command": ["up"] } });
+        }
+        container
+    };
+    let (ephemeral, init): (Vec<_>, Vec<_>) = init.iter().partition(|n| n.starts_with('e'));
+    let ephemeral: Vec<_> = ephemeral.iter().map(container).collect();
     let init: Vec<_> = init.iter().map(container).collect();
     let value = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "x" },
-        "spec": { "restartPolicy": policy, "initContainers": init, "containers": [container(&"a"), container(&"b")] },
+        "spec": { "restartPolicy": policy, "initContainers": init, "ephemeralContainers": ephemeral, "containers": [container(&"a"), container(&"b")] },
     });
     serde_json::from_value(value).unwrap_or_default()
 }
 
-fn sandbox(attempt: u32, state: PodSandboxState) -> PodSandboxStatus {
+pub(super) fn sandbox(attempt: u32, state: PodSandboxState) -> PodSandboxStatus {
     PodSandboxStatus {
         id: SandboxId(format!("s{attempt}")),
         metadata: PodSandboxMetadata {
@@ -43,7 +55,7 @@ fn sandbox(attempt: u32, state: PodSandboxState) -> PodSandboxStatus {
 }
 
 /// `a:run`, `a:made`, `a:0`, `a:1` (exited), or with another image `a:run!`.
-fn container(text: &str) -> ContainerStatus {
+pub(super) fn container(text: &str) -> ContainerStatus {
     let (name, state) = text.split_once(':').unwrap_or((text, "run"));
     let image = if state.ends_with('!') { "old" } else { "busybox" };
     let (state, exit_code) = match state.trim_end_matches('!') {
@@ -90,7 +102,13 @@ fn plan(actions: &PodActions) -> String {
     if actions.create_sandbox {
         words.push(format!("sandbox {}", actions.attempt));
     }
-    words.extend(actions.init_container_to_start.map(|i| format!("init {i}")));
+    words.extend(
+        actions
+            .ephemeral_containers_to_start
+            .iter()
+            .map(|i| format!("ephemeral {i}")),
+    );
+    words.extend(actions.init_containers_to_start.iter().map(|i| format!("init {i}")));
     words.extend(
         actions
             .containers_to_kill
@@ -101,18 +119,153 @@ fn plan(actions: &PodActions) -> String {
     words.join(", ")
 }
 
+/// What it is, restart policy, init containers, the sandbox, the containers, the plan.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    Option<PodSandboxState>,
+    &'static str,
+    &'static str,
+);
+
+const READY: Option<PodSandboxState> = Some(PodSandboxState::Ready);
+
+/// As `TestComputePodActionsWithRestartableInitContainers` of upstream has them, and some more.
+const SIDECARS: &[Row] = &[
+    (
+        "a sidecar has started: the next",
+        "Always",
+        &["s", "i"],
+        READY,
+        "s:run",
+        "init 1",
+    ),
+    (
+        "a sidecar that is last has started: the rest",
+        "Never",
+        &["i", "s"],
+        READY,
+        "i:0 s:run",
+        "start 0, start 1",
+    ),
+    (
+        "a sidecar has to say first that it has started",
+        "Always",
+        &["S", "i"],
+        READY,
+        "s:run",
+        "",
+    ),
+    (
+        "a sidecar runs beside a later init container",
+        "Always",
+        &["s", "i"],
+        READY,
+        "s:run i:run",
+        "",
+    ),
+    (
+        "a sidecar that ended starts again while a later one runs",
+        "Never",
+        &["s", "i"],
+        READY,
+        "s:1 i:run",
+        "init 0",
+    ),
+    (
+        "a sidecar that ended starts again while the Pod runs",
+        "Never",
+        &["s", "i"],
+        READY,
+        "s:0 i:0 a:run b:run",
+        "init 0",
+    ),
+    (
+        "a sidecar that is gone starts again, an init container does not",
+        "Always",
+        &["s", "i"],
+        READY,
+        "a:run b:run",
+        "init 0",
+    ),
+    (
+        "a sidecar does not keep the Pod alive",
+        "Never",
+        &["s"],
+        READY,
+        "s:run a:0 b:1",
+        "kill pod",
+    ),
+    (
+        "a sidecar is not started for a Pod that is over",
+        "Never",
+        &["s"],
+        READY,
+        "s:1 a:0 b:1",
+        "kill pod",
+    ),
+    (
+        "all but the first init container wait",
+        "Always",
+        &["s", "s2", "i"],
+        READY,
+        "",
+        "init 0",
+    ),
+    (
+        "two sidecars, the first has ended",
+        "Always",
+        &["s", "s2"],
+        READY,
+        "s:1 s2:run a:run b:run",
+        "init 0",
+    ),
+    (
+        "an init container has failed for good although a sidecar runs",
+        "Never",
+        &["s", "i"],
+        READY,
+        "s:run i:1",
+        "kill pod",
+    ),
+    (
+        "an init container has failed beside a sidecar: again",
+        "Always",
+        &["s", "i"],
+        READY,
+        "s:run i:1",
+        "init 1",
+    ),
+    (
+        "a sidecar's image was changed",
+        "Always",
+        &["s"],
+        READY,
+        "s:run! a:run b:run",
+        "kill s DefinitionChanged",
+    ),
+    (
+        "an ephemeral container does not wait",
+        "Always",
+        &["e", "i"],
+        READY,
+        "i:run",
+        "ephemeral 0",
+    ),
+    (
+        "an ephemeral container is not started twice",
+        "Always",
+        &["e"],
+        READY,
+        "e:1 a:run b:run",
+        "",
+    ),
+];
+
 #[test]
 fn each_state_has_its_plan() {
     use PodSandboxState::{NotReady, Ready};
-    /// What it is, restart policy, init containers, the sandbox, the containers, the plan.
-    type Row = (
-        &'static str,
-        &'static str,
-        &'static [&'static str],
-        Option<PodSandboxState>,
-        &'static str,
-        &'static str,
-    );
     let rows: &[Row] = &[
         (
             "nothing there: make all",
@@ -276,7 +429,7 @@ fn each_state_has_its_plan() {
             "start 0",
         ),
     ];
-    for (name, policy, init, state, containers, expected) in rows {
+    for (name, policy, init, state, containers, expected) in rows.iter().chain(SIDECARS) {
         let status = PodRuntimeStatus {
             sandboxes: state.iter().map(|s| sandbox(0, *s)).collect(),
             containers: containers.split_whitespace().map(container).collect(),
@@ -327,4 +480,128 @@ fn a_back_off_doubles_is_bounded_and_is_forgotten_after_ten_minutes() {
         backoff.remaining("a", at(1300), at(1300)).map(|(_, w)| w.as_secs()),
         Some(10)
     );
+}
+
+#[test]
+fn a_failed_probe_kills_its_container() {
+    use crate::prober::ProbeResult::{Failure, Success};
+    /// What it is, restart policy, init containers, what runs, liveness and startup of the container, the plan and the words.
+    type Row = (
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        &'static str,
+        (&'static str, Option<bool>, Option<bool>),
+        &'static str,
+        &'static str,
+    );
+    let rows: &[Row] = &[
+        (
+            "liveness is well",
+            "Always",
+            &[],
+            "a:run b:run",
+            ("a", Some(true), None),
+            "",
+            "",
+        ),
+        (
+            "liveness has failed",
+            "Always",
+            &[],
+            "a:run b:run",
+            ("a", Some(false), None),
+            "kill a LivenessProbe",
+            "Container a failed liveness probe, will be restarted",
+        ),
+        (
+            "liveness has failed and it may not run again",
+            "Never",
+            &[],
+            "a:run b:run",
+            ("a", Some(false), None),
+            "kill a LivenessProbe",
+            "Container a failed liveness probe",
+        ),
+        (
+            "startup has failed",
+            "OnFailure",
+            &[],
+            "a:run b:run",
+            ("b", None, Some(false)),
+            "kill b StartupProbe",
+            "Container b failed startup probe, will be restarted",
+        ),
+        (
+            "a sidecar has started",
+            "Always",
+            &["S", "i"],
+            "s:run",
+            ("s", None, Some(true)),
+            "init 1",
+            "",
+        ),
+        (
+            "a sidecar has not started in time",
+            "Always",
+            &["S", "i"],
+            "s:run",
+            ("s", None, Some(false)),
+            "kill s StartupProbe",
+            "Init container s failed startup probe",
+        ),
+        (
+            "a sidecar's liveness has failed",
+            "Never",
+            &["s"],
+            "s:run a:run b:run",
+            ("s", Some(false), None),
+            "kill s LivenessProbe",
+            "Init container s failed liveness probe",
+        ),
+    ];
+    for (name, policy, init, containers, (id, liveness, startup), expected, message) in rows {
+        let status = PodRuntimeStatus {
+            sandboxes: vec![sandbox(0, PodSandboxState::Ready)],
+            containers: containers.split_whitespace().map(container).collect(),
+            ..PodRuntimeStatus::default()
+        };
+        let mut in_flight = InFlight::default();
+        let (id, result) = (
+            ContainerId((*id).to_owned()),
+            |ok: bool| if ok { Success } else { Failure },
+        );
+        in_flight
+            .probes
+            .liveness
+            .extend(liveness.map(|ok| (id.clone(), result(ok))));
+        in_flight
+            .probes
+            .startup
+            .extend(startup.map(|ok| (id.clone(), result(ok))));
+        let actions = compute_pod_actions(&pod(policy, init), &status, &in_flight);
+        assert_eq!(plan(&actions), *expected, "{name}");
+        let said = actions.containers_to_kill.first().map_or("", |k| k.message.as_str());
+        assert_eq!(said, *message, "{name}");
+    }
+}
+
+#[test]
+fn a_containers_own_rules_come_before_the_pods_policy() {
+    let rule = |operator: &str, codes: &[i32]| json!([{ "action": "Restart", "exitCodes": { "operator": operator, "values": codes } }]);
+    for (pod_policy, own, rules, code, again) in [
+        ("Never", None, None, 1, false),
+        ("Never", Some("Always"), None, 0, true),
+        ("Always", Some("Never"), None, 1, false),
+        ("Always", Some("OnFailure"), None, 0, false),
+        ("Never", Some("Never"), Some(rule("In", &[42])), 42, true),
+        ("Never", Some("Never"), Some(rule("In", &[42])), 1, false),
+        ("Never", Some("Never"), Some(rule("NotIn", &[0])), 7, true),
+        ("Never", Some("Never"), Some(rule("NotIn", &[0])), 0, false),
+    ] {
+        let container = json!({ "name": "a", "image": "x", "restartPolicy": own, "restartPolicyRules": rules });
+        let container = serde_json::from_value(container).unwrap_or_default();
+        let decided = crate::containers::should_restart(&container, &pod(pod_policy, &[]), code);
+        assert_eq!(decided, again, "{pod_policy} {own:?} {rules:?} {code}");
+    }
 }

@@ -149,7 +149,7 @@ async fn an_image_that_is_not_there_says_why_by_policy() {
         ),
         (
             "IfNotPresent",
-            "waiting ImagePullBackOff: Back-off pulling image \"nope\"",
+            "waiting ImagePullBackOff: Back-off pulling image \"nope\": ErrImagePull: nope: not found",
         ),
     ] {
         let node = Harness::new().await;
@@ -267,9 +267,13 @@ async fn a_failed_post_start_hook_kills_the_container() {
         },
     );
     node.seconds(6).await;
+    let uid = node.get().and_then(|p| p.metadata.uid).unwrap_or_default();
     assert_eq!(
         node.state("a"),
-        "waiting PostStartHookError: command 'hook' exited with 1: no such thing"
+        format!(
+            "waiting PostStartHookError: Exec lifecycle hook ([hook]) for Container \"a\" in Pod \"x_default({uid})\" failed - \
+             error: command 'hook' exited with 1: no such thing\n, message: \"no such thing\\n\""
+        )
     );
     node.seconds(3).await;
     assert_eq!(node.state("a"), "terminated 143 Error");

@@ -1,8 +1,14 @@
 //! Tests against the fake runtime, under a clock that the tests move.
 
 mod actions;
+mod configs;
 mod harness;
 mod hosts;
 mod killing;
 mod lives;
 mod nodes;
+mod probes;
+mod repetition;
+mod scheduling;
+mod sidecars;
+mod status;

@@ -72,7 +72,10 @@ async fn a_pod_that_selects_another_node_waits_for_one() {
         .await;
     assert_eq!(
         node.events(),
-        ["FailedScheduling: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."]
+        [
+            "FailedScheduling: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. \
+             no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+        ]
     );
     let labelled = node.store.api::<Node>().modify("", "node-1", |n| {
         n.metadata
@@ -83,4 +86,122 @@ async fn a_pod_that_selects_another_node_waits_for_one() {
     labelled.expect("label the node");
     settle().await;
     assert_eq!(node.phase(), "Running");
+}
+
+#[tokio::test]
+async fn a_pod_on_a_lost_node_is_deleted_after_five_minutes_and_gone_when_the_node_is_back() {
+    let node = Harness::new().await;
+    node.pod(json!({ "containers": [{ "name": "a", "image": "busybox", "imagePullPolicy": "Never" }] }))
+        .await;
+    node.kubelet.set_partitioned(true);
+    settle().await;
+    node.seconds(45).await;
+    let taints = || {
+        let object = node.store.api::<Node>().get("", "node-1").unwrap_or_default();
+        let taints = object.spec.and_then(|s| s.taints).unwrap_or_default();
+        taints
+            .iter()
+            .map(|t| format!("{}:{}", t.key, t.effect))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        taints(),
+        [
+            "node.kubernetes.io/unreachable:NoSchedule",
+            "node.kubernetes.io/unreachable:NoExecute"
+        ]
+    );
+    let deleted = || node.get().is_some_and(|p| p.metadata.deletion_timestamp.is_some());
+    node.seconds(290).await;
+    assert!(!deleted());
+    node.seconds(10).await;
+    assert!(deleted());
+    assert!(
+        node.events()
+            .contains(&"TaintManagerEviction: Marking for deletion Pod default/x".to_owned())
+    );
+    node.kubelet.set_partitioned(false);
+    settle().await;
+    settle().await;
+    assert_eq!((node.phase().as_str(), taints().len()), ("gone", 0));
+}
+
+#[tokio::test]
+async fn a_taint_evicts_who_does_not_tolerate_it_and_others_in_time() {
+    for (tolerations, seconds, removed_after, gone) in [
+        (json!([]), 0, None, true),
+        (
+            json!([{ "key": "k", "operator": "Exists", "effect": "NoExecute" }]),
+            100,
+            None,
+            false,
+        ),
+        (
+            json!([{ "key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 20 }]),
+            19,
+            None,
+            false,
+        ),
+        (
+            json!([{ "key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 20 }]),
+            20,
+            None,
+            true,
+        ),
+        (
+            json!([{ "key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 20 }]),
+            60,
+            Some(10),
+            false,
+        ),
+    ] {
+        let node = Harness::new().await;
+        let container = json!({ "name": "a", "image": "busybox", "imagePullPolicy": "Never" });
+        node.pod(json!({ "tolerations": tolerations, "containers": [container] }))
+            .await;
+        let taint = |taints: serde_json::Value| {
+            let changed = node.store.api::<Node>().modify("", "node-1", |n| {
+                n.spec.get_or_insert_default().taints = serde_json::from_value(taints).ok();
+            });
+            changed.expect("the node is there");
+        };
+        taint(json!([{ "key": "k", "value": "v", "effect": "NoExecute" }]));
+        settle().await;
+        if let Some(after) = removed_after {
+            node.seconds(after).await;
+            taint(json!([]));
+            settle().await;
+            assert!(
+                node.events()
+                    .contains(&"TaintManagerEviction: Cancelling deletion of Pod default/x".to_owned())
+            );
+        }
+        node.seconds(seconds).await;
+        settle().await;
+        assert_eq!(node.phase() == "gone", gone, "{tolerations} {seconds}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_was_asleep_reports_itself_and_its_pods_again() {
+    let node = Harness::new().await;
+    node.pod(json!({ "containers": [{ "name": "a", "image": "busybox", "imagePullPolicy": "Never" }] }))
+        .await;
+    node.clock.advance(std::time::Duration::from_secs(120));
+    settle().await;
+    node.seconds(11).await;
+    let taints = node
+        .store
+        .api::<Node>()
+        .get("", "node-1")
+        .ok()
+        .and_then(|n| n.spec?.taints);
+    assert_eq!(
+        (
+            ready(&node).as_str(),
+            node.phase().as_str(),
+            taints.unwrap_or_default().len()
+        ),
+        ("True", "Running", 0)
+    );
 }

@@ -82,20 +82,17 @@ fn read(file: &str, node: Arc<Node>, documents: &mut Vec<Document>, complaints: 
     let at = node.get("kind").map_or(node.at, |e| e.value.at);
     let Some(kind) = kinds::by_kind(&api_version, &kind_name) else {
         let mut complaint = Diagnostic::at(file, at, format!("kind {kind_name} of {api_version} is not supported"));
-        let same_kind = kinds::ALL.into_iter().find(|k| k.kind.eq_ignore_ascii_case(&kind_name));
+        let same_kind = kinds::ALL.iter().find(|k| k.kind.eq_ignore_ascii_case(&kind_name));
         complaint.hint = Some(match same_kind {
             Some(known) => format!(
                 "did you mean apiVersion: {}, kind: {}?",
                 known.api_version(),
                 known.kind
             ),
-            None => {
-                let known: Vec<_> = kinds::ALL.into_iter().map(|k| k.kind).collect();
-                format!(
-                    "podsim runs Pods and keeps {}",
-                    known.get(1..).unwrap_or_default().join(", ")
-                )
-            }
+            None => format!(
+                "podsim runs Pods and keeps {} other kinds, ConfigMap, Service and Deployment among them",
+                kinds::ALL.len() - 1
+            ),
         });
         complaints.push(complaint);
         return;
@@ -153,7 +150,7 @@ impl Document {
     pub fn check(&self) -> Vec<Diagnostic> {
         let Some(mut pod) = self.pod() else { return vec![] };
         pod::set_defaults(&mut pod);
-        pod::validate(&pod).iter().map(|e| self.locate(e)).collect()
+        pod::validate_create(&pod).iter().map(|e| self.locate(e)).collect()
     }
 
     /// Puts file, line and column to a complaint about a field.
@@ -198,8 +195,26 @@ impl Document {
             "Service" => self.decode_as::<Service>(),
             "ServiceAccount" => self.decode_as::<ServiceAccount>(),
             "Lease" => self.decode_as::<Lease>(),
-            _ => vec![],
+            _ => self.decode_by_schema(),
         }
+    }
+
+    /// The kinds that are only kept are checked against their schemas.
+    fn decode_by_schema(&self) -> Vec<Diagnostic> {
+        let Some(schema) = crate::schema::builtin().of(self.kind) else {
+            return vec![];
+        };
+        let report = crate::schema::builtin().prune(schema, &mut self.value.clone());
+        let unknown = report.unknown.iter().take(MAX_COMPLAINTS);
+        let mut complaints: Vec<_> = unknown
+            .map(|path| Diagnostic::at(&self.file, self.position(path), format!("unknown field \"{path}\"")))
+            .collect();
+        complaints.extend(
+            report
+                .wrong
+                .map(|wrong| Diagnostic::at(&self.file, self.node.at, wrong)),
+        );
+        complaints
     }
 
     fn decode_as<T: DeserializeOwned>(&self) -> Vec<Diagnostic> {

@@ -89,9 +89,9 @@ fn validation_points_at_the_line() {
     insta::assert_snapshot!(complaints(text), @r#"
     pod.yaml:4:3: metadata.name: Invalid value: "My_Pod": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
     pod.yaml:11:5: spec.containers[0].image: Required value
-    pod.yaml:16:7: spec.containers[1].lifecycle.preStop: Required value: must specify a handler type
     pod.yaml:14:5: spec.containers[1].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never"
     pod.yaml:12:5: spec.containers[1].name: Duplicate value: "a"
+    pod.yaml:16:7: spec.containers[1].lifecycle.preStop: Required value: must specify a handler type
     pod.yaml:7:3: spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled
     pod.yaml:9:5: spec.hostAliases[0].ip: Invalid value: "10.9.8": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
     "#);
@@ -110,8 +110,8 @@ fn broken_yaml_has_a_line_and_a_column() {
         ),
         ("", "pod.yaml: no object in this file"),
         (
-            "apiVersion: apps/v1\nkind: Deployment\n",
-            "pod.yaml:2:7: kind Deployment of apps/v1 is not supported\n  hint: podsim runs Pods and keeps Node, Namespace, Event, ConfigMap, Secret, Service, ServiceAccount, Lease",
+            "apiVersion: example.com/v1\nkind: Widget\n",
+            "pod.yaml:2:7: kind Widget of example.com/v1 is not supported\n  hint: podsim runs Pods and keeps ",
         ),
         (
             "apiVersion: v2\nkind: pod\n",

@@ -2,8 +2,10 @@
 //! what every Pod of a cluster has: ServiceAccount, Priority).
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe, Volume,
+    Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe,
+    Toleration, Volume,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 fn default<T>(field: &mut Option<T>, value: T) {
     field.get_or_insert(value);
@@ -28,12 +30,60 @@ pub fn set_defaults(pod: &mut Pod) {
     spec.service_account = spec.service_account_name.clone();
     default(&mut spec.priority, 0);
     text(&mut spec.preemption_policy, "PreemptLowerPriority");
+    tolerate_a_lost_node(spec);
     let host_network = spec.host_network == Some(true);
     for volume in spec.volumes.iter_mut().flatten() {
         set_volume_defaults(volume);
     }
     for container in containers(spec) {
         set_container_defaults(container, host_network);
+    }
+    for ephemeral in spec.ephemeral_containers.iter_mut().flatten() {
+        let image = ephemeral.image.clone().unwrap_or_default();
+        text(&mut ephemeral.image_pull_policy, default_pull_policy(&image));
+        text(&mut ephemeral.termination_message_path, "/dev/termination-log");
+        text(&mut ephemeral.termination_message_policy, "File");
+        set_env_defaults(ephemeral.env.iter_mut().flatten());
+        for port in ephemeral.ports.iter_mut().flatten() {
+            set_port_defaults(port, host_network);
+        }
+        default(&mut ephemeral.resources, Default::default());
+    }
+}
+
+/// A Pod stays for five minutes on a node that has become unreachable or not ready, if it says nothing of that (admission
+/// plug-in DefaultTolerationSeconds).
+fn tolerate_a_lost_node(spec: &mut PodSpec) {
+    let tolerations = spec.tolerations.get_or_insert_default();
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let says = |t: &Toleration| {
+            let (its, effect) = (
+                t.key.as_deref().unwrap_or_default(),
+                t.effect.as_deref().unwrap_or_default(),
+            );
+            (its == key || its.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+        };
+        if !tolerations.iter().any(says) {
+            tolerations.push(Toleration {
+                key: Some(key.to_owned()),
+                operator: Some("Exists".to_owned()),
+                effect: Some("NoExecute".to_owned()),
+                toleration_seconds: Some(300),
+                value: None,
+            });
+        }
+    }
+}
+
+fn set_env_defaults<'a>(vars: impl Iterator<Item = &'a mut EnvVar>) {
+    for var in vars {
+        let Some(from) = var.value_from.as_mut() else { continue };
+        if let Some(field) = from.field_ref.as_mut() {
+            text(&mut field.api_version, "v1");
+        }
+        if let Some(resource) = from.resource_field_ref.as_mut() {
+            default(&mut resource.divisor, Quantity("0".to_owned()));
+        }
     }
 }
 
@@ -52,11 +102,7 @@ fn set_container_defaults(container: &mut Container, host_network: bool) {
     for port in container.ports.iter_mut().flatten() {
         set_port_defaults(port, host_network);
     }
-    for var in container.env.iter_mut().flatten() {
-        if let Some(field) = var.value_from.as_mut().and_then(|v| v.field_ref.as_mut()) {
-            text(&mut field.api_version, "v1");
-        }
-    }
+    set_env_defaults(container.env.iter_mut().flatten());
     let probes = [
         &mut container.liveness_probe,
         &mut container.readiness_probe,

@@ -1,18 +1,26 @@
 //! Pods: defaults, validation, and what may change.
 
+pub(crate) mod admission;
 mod defaults;
+mod ephemeral;
+mod limit_range;
 pub mod names;
 mod qos;
 pub mod quantity;
 mod update;
 mod validate;
 mod validate_container;
+mod validate_handler;
+mod validate_scheduling;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_validate;
 
 pub use defaults::set_defaults;
+pub use ephemeral::validate_ephemeral_update;
 pub use qos::qos_class;
 pub use update::validate_update;
-pub use validate::validate;
 pub(crate) use validate::validate_metadata;
+pub use validate::{validate, validate_create};

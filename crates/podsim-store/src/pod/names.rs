@@ -111,3 +111,29 @@ pub fn port_name(text: &str) -> Option<String> {
         None
     }
 }
+
+/// What is wrong with a key of a ConfigMap or a Secret.
+#[must_use]
+pub fn config_map_key(text: &str) -> Option<String> {
+    if text.len() > 253 {
+        Some("must be no more than 253 bytes".to_owned())
+    } else if text == "." || text == ".." {
+        Some(format!("must not be '{text}'"))
+    } else if text.starts_with("..") {
+        Some("must not start with '..'".to_owned())
+    } else if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        None
+    } else {
+        Some("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')".to_owned())
+    }
+}
+
+/// What is wrong with the name of an HTTP header.
+#[must_use]
+pub fn http_header_name(text: &str) -> Option<String> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        None
+    } else {
+        Some("a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')".to_owned())
+    }
+}

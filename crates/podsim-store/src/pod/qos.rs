@@ -12,6 +12,16 @@ pub fn qos_class(pod: &Pod) -> &'static str {
         .iter()
         .chain(spec.init_containers.iter().flatten())
         .collect();
+    // What the Pod says for itself comes before what its containers say (KEP-2837).
+    let of_pod = spec
+        .resources
+        .clone()
+        .filter(|r| r.limits.is_some() || r.requests.is_some());
+    let whole = Container {
+        resources: of_pod.clone(),
+        ..Container::default()
+    };
+    let containers = if of_pod.is_some() { vec![&whole] } else { containers };
     let amount = |container: &Container, limits: bool, name: &str| {
         let resources = container.resources.as_ref()?;
         let list = if limits {

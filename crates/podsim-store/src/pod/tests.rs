@@ -37,3 +37,23 @@ fn names_follow_rfc_1123() {
     assert_eq!(names::qualified_name("app.kubernetes.io/name"), None);
     assert!(names::qualified_name("/x").is_some());
 }
+
+#[test]
+fn a_pods_class_follows_from_its_resources() {
+    use serde_json::json;
+    let both = json!({ "limits": { "cpu": "1", "memory": "1Gi" }, "requests": { "cpu": "1", "memory": "1Gi" } });
+    let some = json!({ "requests": { "cpu": "1" } });
+    for (pod, first, second, expected) in [
+        (json!(null), json!({}), json!({}), "BestEffort"),
+        (json!(null), both.clone(), both.clone(), "Guaranteed"),
+        (json!(null), both.clone(), json!({}), "Burstable"),
+        (json!(null), some.clone(), json!({}), "Burstable"),
+        (both.clone(), some.clone(), json!({}), "Guaranteed"),
+        (some.clone(), both.clone(), both, "Burstable"),
+    ] {
+        let containers = json!([{ "name": "a", "resources": first }, { "name": "b", "resources": second }]);
+        let value = json!({ "spec": { "resources": pod, "containers": containers } });
+        let object = serde_json::from_value(value.clone()).unwrap_or_default();
+        assert_eq!(super::qos_class(&object), expected, "{value}");
+    }
+}

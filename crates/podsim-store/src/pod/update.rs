@@ -1,8 +1,11 @@
 //! What of a Pod may change once it is there (`ValidatePodUpdate`).
 
 use crate::FieldError;
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Toleration};
 use serde_json::Value;
+use std::collections::BTreeMap;
+
+type Labels = BTreeMap<String, String>;
 
 /// The changes that may not be.
 #[must_use]
@@ -25,8 +28,27 @@ pub fn validate_update(new: &Pod, old: &Pod) -> Vec<FieldError> {
     if !errors.is_empty() {
         return errors;
     }
+    deadline_may_only_shrink(new_spec, old_spec, &mut errors);
+    tolerations_may_only_be_added(new_spec, old_spec, &mut errors);
+    gates_may_only_be_removed(new_spec, old_spec, &mut errors);
+    if !errors.is_empty() {
+        return errors;
+    }
     // What may change is made equal; what then differs may not.
     let mut masked = new_spec.clone();
+    masked.scheduling_gates.clone_from(&old_spec.scheduling_gates);
+    if old_spec.scheduling_gates.as_ref().is_some_and(|g| !g.is_empty()) {
+        // As long as a Pod is gated, it may be told better where it can go (KEP-3838).
+        masked.node_selector = added_to(&old_spec.node_selector, masked.node_selector.take());
+        if old_spec
+            .affinity
+            .as_ref()
+            .and_then(|a| a.node_affinity.as_ref())
+            .is_none()
+        {
+            masked.affinity.clone_from(&old_spec.affinity);
+        }
+    }
     masked.active_deadline_seconds = old_spec.active_deadline_seconds;
     masked.tolerations.clone_from(&old_spec.tolerations);
     if old_spec.termination_grace_period_seconds.is_some_and(|s| s < 0) {
@@ -46,6 +68,57 @@ pub fn validate_update(new: &Pod, old: &Pod) -> Vec<FieldError> {
         errors.push(FieldError::forbidden("spec", detail));
     }
     errors
+}
+
+/// The old selector if the new one only adds to it, else the new one.
+fn added_to(old: &Option<Labels>, new: Option<Labels>) -> Option<Labels> {
+    let kept = |(key, value): (&String, &String)| new.as_ref().and_then(|n| n.get(key)) == Some(value);
+    if old.iter().flatten().all(kept) {
+        old.clone()
+    } else {
+        new
+    }
+}
+
+fn deadline_may_only_shrink(new: &PodSpec, old: &PodSpec, errors: &mut Vec<FieldError>) {
+    let field = "spec.activeDeadlineSeconds";
+    match (new.active_deadline_seconds, old.active_deadline_seconds) {
+        (None, Some(_)) => {
+            let detail = "must not update from a positive integer to nil value";
+            errors.push(FieldError::invalid_raw(field, "null", detail));
+        }
+        (Some(new), Some(old)) if new > old => {
+            let detail = "must be less than or equal to previous value";
+            errors.push(FieldError::invalid_raw(field, new, detail));
+        }
+        _ => {}
+    }
+}
+
+fn tolerations_may_only_be_added(new: &PodSpec, old: &PodSpec, errors: &mut Vec<FieldError>) {
+    let same = |a: &Toleration, b: &Toleration| {
+        let seconds = b.toleration_seconds;
+        Toleration {
+            toleration_seconds: seconds,
+            ..a.clone()
+        } == *b
+    };
+    let kept = |old: &Toleration| new.tolerations.iter().flatten().any(|n| same(old, n));
+    if !old.tolerations.iter().flatten().all(kept) {
+        let detail = "existing toleration can not be modified except its tolerationSeconds";
+        errors.push(FieldError::forbidden("spec.tolerations", detail));
+    }
+}
+
+fn gates_may_only_be_removed(new: &PodSpec, old: &PodSpec, errors: &mut Vec<FieldError>) {
+    let had = |name: &String| old.scheduling_gates.iter().flatten().any(|g| g.name == *name);
+    for gate in new.scheduling_gates.iter().flatten().filter(|g| !had(&g.name)) {
+        let detail = format!(
+            "only deletion is allowed, but found new scheduling gate '{}'",
+            gate.name
+        );
+        errors.push(FieldError::forbidden("spec.schedulingGates", detail));
+    }
 }
 
 fn copy_images(to: &mut [Container], from: &[Container]) {

@@ -3,13 +3,36 @@
 //! One difference: `shareProcessNamespace` is complained about at `spec.shareProcessNamespace`, where the user wrote it; in
 //! Kubernetes, at `spec.securityContext.shareProcessNamespace`, where its internal type has it.
 
+use super::ephemeral::validate_ephemeral;
 use super::names;
 use super::validate_container::{Context, validate_container};
+use super::validate_handler::validate_life;
+use super::validate_scheduling::validate_scheduling;
 use crate::FieldError;
-use k8s_openapi::api::core::v1::{HostAlias, Pod, PodSpec, Volume};
+use k8s_openapi::api::core::v1::{Container, HostAlias, Pod, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+/// Everything that is wrong with a new Pod whose defaults are set.
+#[must_use]
+pub fn validate_create(pod: &Pod) -> Vec<FieldError> {
+    let mut errors = validate(pod);
+    let ephemeral = pod.spec.as_ref().and_then(|s| s.ephemeral_containers.as_ref());
+    if ephemeral.is_some_and(|c| !c.is_empty()) {
+        errors.push(FieldError::forbidden(
+            "spec.ephemeralContainers",
+            "cannot be set on create",
+        ));
+    }
+    let bound = pod.spec.as_ref().and_then(|s| s.node_name.as_deref());
+    let gates = pod.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref());
+    if bound.is_some_and(|n| !n.is_empty()) && gates.is_some_and(|g| !g.is_empty()) {
+        let detail = "cannot be set until all schedulingGates have been cleared";
+        errors.push(FieldError::forbidden("spec.nodeName", detail));
+    }
+    errors
+}
 
 /// Everything that is wrong with a Pod whose defaults are set.
 #[must_use]
@@ -148,12 +171,7 @@ fn validate_spec(spec: &PodSpec, errors: &mut Vec<FieldError>) {
             detail,
         ));
     }
-    if spec.ephemeral_containers.as_ref().is_some_and(|c| !c.is_empty()) {
-        errors.push(FieldError::forbidden(
-            "spec.ephemeralContainers",
-            "cannot be set on create",
-        ));
-    }
+    validate_scheduling(spec, errors);
 }
 
 fn validate_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, errors: &mut Vec<FieldError>) {
@@ -161,6 +179,7 @@ fn validate_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, errors: &mut Ve
         volumes,
         host_network: spec.host_network == Some(true),
         grace: spec.termination_grace_period_seconds.unwrap_or(30),
+        os: spec.os.as_ref().map(|os| os.name.as_str()),
     };
     let mut seen = BTreeSet::new();
     if spec.containers.is_empty() {
@@ -174,7 +193,9 @@ fn validate_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, errors: &mut Ve
             if !container.name.is_empty() && !seen.insert(container.name.as_str()) {
                 errors.push(FieldError::duplicate(format!("{path}.name"), &container.name));
             }
-            if list == "initContainers" && container.restart_policy.is_none() {
+            if list == "containers" || container.restart_policy.as_deref() == Some("Always") {
+                validate_life(&path, container, &context, errors);
+            } else {
                 let forbidden = [
                     ("lifecycle", container.lifecycle.is_some()),
                     ("livenessProbe", container.liveness_probe.is_some()),
@@ -185,6 +206,29 @@ fn validate_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, errors: &mut Ve
                     let detail = "may not be set for init containers without restartPolicy=Always";
                     errors.push(FieldError::forbidden(format!("{path}.{field}"), detail));
                 }
+            }
+        }
+    }
+    host_port_conflicts("spec.containers", &spec.containers, errors);
+    // Init containers run one by one, so each is looked at alone.
+    for container in init {
+        host_port_conflicts("spec.initContainers", std::slice::from_ref(container), errors);
+    }
+    validate_ephemeral(spec, &context, errors);
+}
+
+/// No two containers of a Pod can have the same port of the node (`checkHostPortConflicts`).
+fn host_port_conflicts(list: &str, containers: &[Container], errors: &mut Vec<FieldError>) {
+    let mut taken = BTreeSet::new();
+    for (i, container) in containers.iter().enumerate() {
+        for (j, port) in container.ports.iter().flatten().enumerate() {
+            let Some(number) = port.host_port.filter(|p| *p != 0) else {
+                continue;
+            };
+            let protocol = port.protocol.as_deref().unwrap_or("TCP");
+            let key = format!("{protocol}/{}/{number}", port.host_ip.as_deref().unwrap_or_default());
+            if !taken.insert(key.clone()) {
+                errors.push(FieldError::duplicate(format!("{list}[{i}].ports[{j}].hostPort"), &key));
             }
         }
     }

@@ -1,13 +1,12 @@
 //! Is this container well-formed?
 
 use super::validate::{invalid_if, one_of};
+use super::validate_handler::validate_port_number;
 use super::{names, quantity};
 use crate::FieldError;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction, LifecycleHandler, Probe, ResourceRequirements,
-    SleepAction, TCPSocketAction, VolumeMount,
+    Container, ContainerPort, EnvFromSource, EnvVar, ResourceFieldSelector, ResourceRequirements, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 
 /// What of the Pod matters to its containers.
@@ -15,6 +14,8 @@ pub(crate) struct Context<'a> {
     pub(crate) volumes: &'a BTreeSet<&'a str>,
     pub(crate) host_network: bool,
     pub(crate) grace: i64,
+    /// `spec.os.name`.
+    pub(crate) os: Option<&'a str>,
 }
 
 type Errors = Vec<FieldError>;
@@ -36,29 +37,6 @@ pub(crate) fn validate_container(path: &str, container: &Container, context: &Co
     } else if image.trim() != image {
         let detail = "must not have leading or trailing whitespace";
         errors.push(FieldError::invalid(format!("{path}.image"), image, detail));
-    }
-    let lifecycle = container.lifecycle.as_ref();
-    for (field, hook) in [
-        ("postStart", lifecycle.and_then(|l| l.post_start.as_ref())),
-        ("preStop", lifecycle.and_then(|l| l.pre_stop.as_ref())),
-    ] {
-        if let Some(handler) = hook {
-            validate_handler(
-                &format!("{path}.lifecycle.{field}"),
-                &Handler::of_hook(handler),
-                context.grace,
-                errors,
-            );
-        }
-    }
-    for (field, probe) in [
-        ("livenessProbe", &container.liveness_probe),
-        ("readinessProbe", &container.readiness_probe),
-        ("startupProbe", &container.startup_probe),
-    ] {
-        if let Some(probe) = probe {
-            validate_probe(&format!("{path}.{field}"), field, probe, errors);
-        }
     }
     let pull = ["Always", "IfNotPresent", "Never"];
     one_of(
@@ -88,6 +66,8 @@ pub(crate) fn validate_container(path: &str, container: &Container, context: &Co
     if let Some(resources) = &container.resources {
         validate_resources(&format!("{path}.resources"), resources, errors);
     }
+    validate_env_from(path, container.env_from.as_deref().unwrap_or_default(), errors);
+    validate_restart_policy(path, container, errors);
     if let Some(security) = &container.security_context {
         if security.privileged == Some(true) && security.allow_privilege_escalation == Some(false) {
             let detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
@@ -109,128 +89,130 @@ pub(crate) fn validate_container(path: &str, container: &Container, context: &Co
     }
 }
 
-/// The actions of a hook or a probe.
-struct Handler<'a> {
-    exec: Option<&'a ExecAction>,
-    http_get: Option<&'a HTTPGetAction>,
-    tcp_socket: Option<&'a TCPSocketAction>,
-    sleep: Option<&'a SleepAction>,
-    grpc: bool,
-}
-
-impl<'a> Handler<'a> {
-    fn of_hook(hook: &'a LifecycleHandler) -> Self {
-        Self {
-            exec: hook.exec.as_ref(),
-            http_get: hook.http_get.as_ref(),
-            tcp_socket: hook.tcp_socket.as_ref(),
-            sleep: hook.sleep.as_ref(),
-            grpc: false,
+/// The container's own restart policy and its rules (`validateContainerRestartPolicy`, KEP-5307).
+fn validate_restart_policy(path: &str, container: &Container, errors: &mut Errors) {
+    let policy = format!("{path}.restartPolicy");
+    let rules = container.restart_policy_rules.as_deref().unwrap_or_default();
+    match container.restart_policy.as_deref() {
+        None if !rules.is_empty() => {
+            let detail = "must specify restartPolicy when restart rules are used";
+            errors.push(FieldError::required(policy, detail));
         }
+        None | Some("Always" | "OnFailure" | "Never") => {}
+        Some(other) => errors.push(FieldError::not_supported(
+            policy,
+            other,
+            &["Always", "Never", "OnFailure"],
+        )),
     }
-
-    fn of_probe(probe: &'a Probe) -> Self {
-        Self {
-            exec: probe.exec.as_ref(),
-            http_get: probe.http_get.as_ref(),
-            tcp_socket: probe.tcp_socket.as_ref(),
-            sleep: None,
-            grpc: probe.grpc.is_some(),
-        }
-    }
-}
-
-fn validate_handler(path: &str, handler: &Handler<'_>, grace: i64, errors: &mut Errors) {
-    let present = [
-        ("exec", handler.exec.is_some()),
-        ("httpGet", handler.http_get.is_some()),
-        ("tcpSocket", handler.tcp_socket.is_some()),
-        ("grpc", handler.grpc),
-        ("sleep", handler.sleep.is_some()),
-    ];
-    let present: Vec<_> = present
-        .into_iter()
-        .filter(|(_, set)| *set)
-        .map(|(name, _)| name)
-        .collect();
-    match present.split_first() {
-        None => errors.push(FieldError::required(path, "must specify a handler type")),
-        Some((_, more)) => more.iter().for_each(|name| {
-            errors.push(FieldError::forbidden(
-                format!("{path}.{name}"),
-                "may not specify more than 1 handler type",
-            ));
-        }),
-    }
-    if handler
-        .exec
-        .is_some_and(|e| e.command.as_ref().is_none_or(Vec::is_empty))
-    {
-        errors.push(FieldError::required(format!("{path}.exec.command"), ""));
-    }
-    if let Some(http) = handler.http_get {
-        validate_port_ref(&format!("{path}.httpGet.port"), &http.port, errors);
-        one_of(
-            &format!("{path}.httpGet.scheme"),
-            http.scheme.as_ref(),
-            &["HTTP", "HTTPS"],
-            errors,
-        );
-    }
-    if let Some(tcp) = handler.tcp_socket {
-        validate_port_ref(&format!("{path}.tcpSocket.port"), &tcp.port, errors);
-    }
-    if let Some(sleep) = handler.sleep
-        && (sleep.seconds < 0 || sleep.seconds > grace)
-    {
-        let detail = format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
+    if rules.len() > 20 {
+        let detail = "must have at most 20 items";
         errors.push(FieldError::invalid_raw(
-            format!("{path}.sleep.seconds"),
-            sleep.seconds,
+            format!("{path}.restartPolicyRules"),
+            rules.len(),
             detail,
         ));
     }
-}
-
-fn validate_port_ref(path: &str, port: &IntOrString, errors: &mut Errors) {
-    match port {
-        IntOrString::Int(number) => validate_port_number(path, *number, errors),
-        IntOrString::String(name) => invalid_if(path, name, names::port_name(name), errors),
-    }
-}
-
-fn validate_port_number(path: &str, number: i32, errors: &mut Errors) {
-    if !(1..=65535).contains(&number) {
-        errors.push(FieldError::invalid_raw(
-            path,
-            number,
-            "must be between 1 and 65535, inclusive",
-        ));
-    }
-}
-
-fn validate_probe(path: &str, name: &str, probe: &Probe, errors: &mut Errors) {
-    validate_handler(path, &Handler::of_probe(probe), 0, errors);
-    for (field, value) in [
-        ("initialDelaySeconds", probe.initial_delay_seconds),
-        ("timeoutSeconds", probe.timeout_seconds),
-        ("periodSeconds", probe.period_seconds),
-        ("successThreshold", probe.success_threshold),
-        ("failureThreshold", probe.failure_threshold),
-    ] {
-        if let Some(value) = value.filter(|v| *v < 0) {
-            let detail = "must be greater than or equal to 0";
-            errors.push(FieldError::invalid_raw(format!("{path}.{field}"), value, detail));
+    for (i, rule) in rules.iter().enumerate() {
+        let path = format!("{path}.restartPolicyRules[{i}]");
+        if rule.action != "Restart" {
+            errors.push(FieldError::not_supported(
+                format!("{path}.action"),
+                &rule.action,
+                &["Restart"],
+            ));
+        }
+        match &rule.exit_codes {
+            None => errors.push(FieldError::required(format!("{path}.exitCodes"), "must be specified")),
+            Some(codes) => {
+                if !["In", "NotIn"].contains(&codes.operator.as_str()) {
+                    let field = format!("{path}.exitCodes.operator");
+                    errors.push(FieldError::not_supported(field, &codes.operator, &["In", "NotIn"]));
+                }
+            }
         }
     }
-    if name != "readinessProbe"
-        && let Some(value) = probe.success_threshold.filter(|v| *v > 1)
+}
+
+fn validate_env_from(path: &str, sources: &[EnvFromSource], errors: &mut Errors) {
+    for (i, source) in sources.iter().enumerate() {
+        let path = format!("{path}.envFrom[{i}]");
+        if let Some(prefix) = source.prefix.as_deref().filter(|p| !p.is_empty()) {
+            invalid_if(&format!("{path}.prefix"), prefix, names::env_name(prefix), errors);
+        }
+        let config_map = source.config_map_ref.as_ref().map(|r| ("configMapRef", &r.name));
+        let secret = source.secret_ref.as_ref().map(|r| ("secretRef", &r.name));
+        for (field, name) in config_map.into_iter().chain(secret) {
+            if name.is_empty() {
+                errors.push(FieldError::required(format!("{path}.{field}.name"), ""));
+            } else {
+                invalid_if(
+                    &format!("{path}.{field}.name"),
+                    name,
+                    names::dns_subdomain(name),
+                    errors,
+                );
+            }
+        }
+        match (&source.config_map_ref, &source.secret_ref) {
+            (None, None) => {
+                let detail = "must specify one of: `configMapRef` or `secretRef`";
+                errors.push(FieldError::invalid(path, "", detail));
+            }
+            (Some(_), Some(_)) => {
+                let detail = "may not have more than one field specified at a time";
+                errors.push(FieldError::invalid(path, "", detail));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A key of a ConfigMap or Secret.
+fn validate_key_ref(path: &str, name: &str, key: &str, errors: &mut Errors) {
+    if name.is_empty() {
+        errors.push(FieldError::required(format!("{path}.name"), ""));
+    }
+    if key.is_empty() {
+        errors.push(FieldError::required(format!("{path}.key"), ""));
+    } else {
+        invalid_if(&format!("{path}.key"), key, names::config_map_key(key), errors);
+    }
+}
+
+fn validate_resource_ref(path: &str, reference: &ResourceFieldSelector, errors: &mut Errors) {
+    const KINDS: [&str; 6] = [
+        "limits.cpu",
+        "limits.ephemeral-storage",
+        "limits.memory",
+        "requests.cpu",
+        "requests.ephemeral-storage",
+        "requests.memory",
+    ];
+    let resource = &reference.resource;
+    if resource.is_empty() {
+        errors.push(FieldError::required(format!("{path}.resource"), ""));
+    } else if !KINDS.contains(&resource.as_str())
+        && !resource.starts_with("limits.hugepages-")
+        && !resource.starts_with("requests.hugepages-")
     {
-        errors.push(FieldError::invalid_raw(
-            format!("{path}.successThreshold"),
-            value,
-            "must be 1",
-        ));
+        errors.push(FieldError::not_supported(format!("{path}.resource"), resource, &KINDS));
+    }
+    let divisor = reference.divisor.as_ref().map_or("0", |d| d.0.as_str());
+    let allowed: &[&str] = if resource.ends_with(".cpu") {
+        &["0", "1m", "1"]
+    } else {
+        &[
+            "0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei",
+        ]
+    };
+    if !allowed.contains(&divisor) {
+        let detail = if resource.ends_with(".cpu") {
+            "only divisor's values 1m and 1 are supported with the cpu resource"
+        } else {
+            "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the memory resource"
+        };
+        errors.push(FieldError::invalid(format!("{path}.divisor"), divisor, detail));
     }
 }
 
@@ -301,6 +283,15 @@ fn validate_env(path: &str, var: &EnvVar, errors: &mut Errors) {
             "may not have more than one field specified at a time",
         )),
     }
+    if let Some(key) = &from.config_map_key_ref {
+        validate_key_ref(&format!("{path}.configMapKeyRef"), &key.name, &key.key, errors);
+    }
+    if let Some(key) = &from.secret_key_ref {
+        validate_key_ref(&format!("{path}.secretKeyRef"), &key.name, &key.key, errors);
+    }
+    if let Some(resource) = &from.resource_field_ref {
+        validate_resource_ref(&format!("{path}.resourceFieldRef"), resource, errors);
+    }
     if let Some(field) = &from.field_ref {
         const FIELDS: [&str; 10] = [
             "metadata.name",
@@ -351,20 +342,21 @@ fn validate_mounts(path: &str, mounts: &[VolumeMount], volumes: &BTreeSet<&str>,
                 "must be unique",
             ));
         }
-        if let Some(sub) = mount.sub_path.as_deref() {
-            if sub.starts_with('/') {
-                errors.push(FieldError::invalid(
-                    format!("{path}.subPath"),
-                    sub,
-                    "must be a relative path",
-                ));
-            } else if sub.split('/').any(|p| p == "..") {
-                errors.push(FieldError::invalid(
-                    format!("{path}.subPath"),
-                    sub,
-                    "must not contain '..'",
-                ));
+        let (sub, expression) = (mount.sub_path.as_deref(), mount.sub_path_expr.as_deref());
+        for (field, value) in [("subPath", sub), ("subPathExpr", expression)] {
+            let Some(value) = value.filter(|v| !v.is_empty()) else {
+                continue;
+            };
+            let field = format!("{path}.{field}");
+            if value.starts_with('/') {
+                errors.push(FieldError::invalid(field, value, "must be a relative path"));
+            } else if value.split('/').any(|p| p == "..") {
+                errors.push(FieldError::invalid(field, value, "must not contain '..'"));
             }
+        }
+        if let (Some(_), Some(expression)) = (sub.filter(|s| !s.is_empty()), expression.filter(|s| !s.is_empty())) {
+            let detail = "subPathExpr and subPath are mutually exclusive";
+            errors.push(FieldError::invalid(format!("{path}.subPathExpr"), expression, detail));
         }
     }
 }

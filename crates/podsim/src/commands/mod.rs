@@ -18,5 +18,6 @@ pub(crate) mod namespaces;
 pub(crate) mod node;
 pub(crate) mod ps;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod version;
 pub(crate) mod wait;

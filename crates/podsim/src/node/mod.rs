@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) store: Store,
     /// What runs the containers.
     pub(crate) runtime: Runtime,
+    /// The API, for listeners besides the one of podsim's own verbs.
+    pub(crate) api: ApiServer,
     /// Where the API is.
     endpoint: Endpoint,
     stop_requested: watch::Receiver<bool>,
@@ -132,16 +134,13 @@ impl Node {
             kubelet: kubelet.clone(),
             stop,
         };
-        let node: Arc<dyn NodeAccess> = Arc::new(access);
-        let api = || {
-            ApiServer::new(Config {
-                store: store.clone(),
-                runtime: runtime.service(),
-                images: images.clone(),
-                node: node.clone(),
-                token: endpoint.token.clone(),
-            })
-        };
+        let api = ApiServer::new(Config {
+            store: store.clone(),
+            runtime: runtime.service(),
+            images: images.clone(),
+            node: Arc::new(access),
+            token: endpoint.token.clone(),
+        });
         let (stop_server, stopped) = oneshot::channel();
         let stopped = stopped.map(|_| ()).shared();
         let mut servers = JoinSet::new();
@@ -150,7 +149,7 @@ impl Node {
             .await
             .context("cannot listen in the node's network")?;
         for listener in std::iter::once(listener).chain(inside) {
-            let serving = api().serve(listener, stopped.clone());
+            let serving = api.clone().serve(listener, stopped.clone());
             servers.spawn(async move {
                 if let Err(error) = serving.await {
                     tracing::error!("the API server has ended: {error}");
@@ -162,12 +161,15 @@ impl Node {
             Scheduler::new(store.clone()),
             NodeController::new(store.clone(), NODE_GRACE),
         );
+        let controllers = podsim_apiserver::controllers::run(store.clone());
+        tasks.spawn(async move { complain("controllers", controllers.await) });
         tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
         tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
         tasks.spawn(async move { complain("node controller", controller.run().await) });
         Ok(Self {
             store,
             runtime,
+            api,
             endpoint,
             stop_requested,
             stop_server: Some(stop_server),

@@ -332,7 +332,12 @@ fn is_settled(pod: &Pod) -> bool {
             .into_iter()
             .any(|reason| !matches!(reason, "ContainerCreating" | "PodInitializing"))
     };
-    has("Ready") || matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) || stuck()
+    let unscheduled = || {
+        let mut conditions = status.conditions.iter().flatten();
+        conditions.any(|c| c.type_ == "PodScheduled" && c.status == "False")
+    };
+    let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+    has("Ready") || over || stuck() || unscheduled()
 }
 
 async fn wait_for<F: Future<Output = bool>>(limit: Duration, condition: impl Fn() -> F) -> Result<()> {

@@ -4,7 +4,8 @@ mod service;
 
 use crate::{
     ContainerConfig, ContainerEvent, ContainerEventKind, ContainerId, ContainerState, ContainerStatus, Error,
-    ExecSyncOutput, LogEntry, LogStream, PodSandboxState, PodSandboxStatus, Result, SandboxId, VolumeConfig, VolumeId,
+    ExecSyncOutput, LogEntry, LogStream, PodSandboxState, PodSandboxStatus, Result, SandboxId, VolumeConfig,
+    VolumeFile, VolumeId,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use podsim_sys::{Clock, Signal};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::DuplexStream;
 use tokio::sync::{Notify, mpsc};
 
 /// What happens when a container is started.
@@ -70,6 +72,19 @@ pub struct ExecScript {
     pub error: Option<Error>,
 }
 
+/// What listens on a port of a sandbox. Ports without a script echo.
+#[derive(Clone)]
+pub enum PortScript {
+    /// Nothing.
+    Refused,
+    /// Something that takes connections and says nothing.
+    Hangs,
+    /// Something that reads a request (to its empty line), answers with this, and closes.
+    Answers(String),
+    /// Something of the test's own.
+    Serves(Arc<dyn Fn(DuplexStream) + Send + Sync>),
+}
+
 /// A runtime that runs nothing.
 pub struct FakeRuntimeService {
     clock: Arc<dyn Clock>,
@@ -90,6 +105,7 @@ struct State {
     volumes: BTreeMap<VolumeId, VolumeConfig>,
     scripts: HashMap<String, Script>,
     execs: HashMap<String, ExecScript>,
+    ports: HashMap<u16, PortScript>,
     failures: HashMap<&'static str, Vec<Error>>,
     calls: Vec<String>,
     subscribers: Vec<mpsc::UnboundedSender<ContainerEvent>>,
@@ -124,6 +140,25 @@ impl FakeRuntimeService {
     /// Says how a command (its words joined by spaces) will behave; others succeed at once.
     pub fn script_exec(&self, command: &str, script: ExecScript) {
         self.inner.state.lock().execs.insert(command.to_owned(), script);
+    }
+
+    /// Says what listens on this port of every sandbox.
+    pub fn script_port(&self, port: u16, script: PortScript) {
+        self.inner.state.lock().ports.insert(port, script);
+    }
+
+    /// Writes into a file of a volume, as a container would; the volume is found by its name.
+    pub fn write_volume_file(&self, volume: &str, path: &str, content: &str) {
+        let mut state = self.inner.state.lock();
+        let Some(volume) = state.volumes.values_mut().find(|v| v.name == volume) else {
+            return;
+        };
+        volume.files.retain(|f| f.path != path);
+        volume.files.push(VolumeFile {
+            path: path.to_owned(),
+            content: Bytes::from(content.to_owned()),
+            mode: 0o644,
+        });
     }
 
     /// The next call of this method (`run_pod_sandbox`, `create_container`, …) fails with this error.

@@ -31,7 +31,7 @@ enum ImageCommand {
     #[command(visible_alias = "list")]
     Ls(ls::LsArgs),
     Load(load::LoadArgs),
-    ImportRootfs(import::ImportArgs),
+    ImportRootfs(Box<import::ImportArgs>),
     Pull(pull::PullArgs),
     Tag(tag::TagArgs),
     #[command(visible_alias = "remove")]

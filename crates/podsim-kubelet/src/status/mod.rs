@@ -1,11 +1,19 @@
-//! The Pod's status as the API shows it (`generateAPIPodStatus`): a pure function of the Pod, of what runs, and of what keeps
-//! its containers waiting.
+//! The Pod's status as the API shows it (`generateAPIPodStatus`): a pure function of the Pod, of what runs, of what keeps its
+//! containers waiting, and of what the probes say.
+
+pub(crate) mod conditions;
 
 use crate::KubeletConfig;
-use crate::runtime_status::{PodRuntimeStatus, restart_policy, should_be_restarted};
+use crate::actions::pod_sandbox_changed;
+use crate::containers::{
+    Role, as_container, ephemeral_containers, init_containers, is_sidecar, regular_containers, should_restart,
+};
+use crate::prober::ProbeResults;
+use crate::runtime_status::{PodRuntimeStatus, should_be_restarted};
+use conditions::Facts;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
-    HostIP, Pod, PodCondition, PodIP, PodStatus,
+    HostIP, Pod, PodIP, PodStatus, VolumeMountStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use podsim_cri::{self as cri, ContainerId};
@@ -21,6 +29,8 @@ pub struct StatusInput<'a> {
     pub waiting: &'a HashMap<String, (String, String)>,
     /// Containers whose postStart hook runs or has failed: they count as not started.
     pub hooks_pending: &'a HashSet<ContainerId>,
+    /// What the probes say.
+    pub probes: &'a ProbeResults,
     /// The Pod ends and all its containers have ended: the phase must be a final one.
     pub terminated: bool,
     /// Reason and message of what makes the Pod fail as a whole, whatever its containers do.
@@ -29,29 +39,25 @@ pub struct StatusInput<'a> {
     pub now: Time,
 }
 
-/// Builds the status. `previous` gives the times of what has not changed, and a final phase that is never left.
+/// Builds the status. `previous` gives the times of what has not changed, conditions of others, and a final phase that is
+/// never left.
 #[must_use]
 pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, input: &StatusInput<'_>) -> PodStatus {
     let Some(spec) = &pod.spec else { return previous.clone() };
-    let init_containers = spec.init_containers.as_deref().unwrap_or_default();
-    let initialized = initialized(pod, init_containers, runtime);
-    let statuses = |containers: &[Container], default: &str| -> Vec<ContainerStatus> {
-        containers
-            .iter()
-            .map(|c| container_status(pod, c, runtime, default, input))
-            .collect()
-    };
-    let init = statuses(init_containers, "PodInitializing");
-    let default = if initialized {
-        "ContainerCreating"
-    } else {
-        "PodInitializing"
-    };
-    let regular = statuses(&spec.containers, default);
+    let one = |container: &Container, role: Role| container_status(pod, container, role, runtime, input);
+    let init: Vec<_> = init_containers(pod)
+        .iter()
+        .map(|c| one(c, if is_sidecar(c) { Role::Sidecar } else { Role::Init }))
+        .collect();
+    let regular: Vec<_> = spec.containers.iter().map(|c| one(c, Role::Regular)).collect();
+    let ephemeral: Vec<_> = ephemeral_containers(pod)
+        .iter()
+        .map(|c| one(&as_container(c), Role::Ephemeral))
+        .collect();
     let phase = match previous.phase.as_deref() {
         Some(last @ ("Succeeded" | "Failed")) => last.to_owned(),
         _ if input.failure.is_some() => "Failed".to_owned(),
-        _ => phase(pod, &init, &regular, initialized, input.terminated).to_owned(),
+        _ => phase(pod, &init, &regular, input.terminated).to_owned(),
     };
     let host_network = spec.host_network == Some(true);
     let ips: Vec<String> = match runtime.sandbox() {
@@ -60,16 +66,26 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         _ => previous.pod_ips.iter().flatten().map(|p| p.ip.clone()).collect(),
     };
     let hosts = input.config.addresses.iter().map(ToString::to_string);
-    let conditions = conditions(pod, runtime, &phase, initialized, &regular, previous, input);
+    let facts = Facts {
+        pod,
+        phase: &phase,
+        init: &init,
+        regular: &regular,
+        previous,
+        sandbox_usable: !pod_sandbox_changed(pod, runtime).0,
+        now: &input.now,
+    };
     PodStatus {
-        conditions: Some(conditions),
+        conditions: Some(conditions::all(&facts)),
         container_statuses: Some(regular),
         init_container_statuses: (!init.is_empty()).then_some(init),
+        ephemeral_container_statuses: (!ephemeral.is_empty()).then_some(ephemeral),
         host_ip: input.config.host_ip().map(|ip| ip.to_string()),
         host_ips: Some(hosts.map(|ip| HostIP { ip }).collect()),
         pod_ip: ips.first().cloned(),
         pod_ips: (!ips.is_empty()).then(|| ips.into_iter().map(|ip| PodIP { ip }).collect()),
         phase: Some(phase),
+        // What made it fail stays.
         reason: input.failure.map(|(reason, _)| reason.to_owned()),
         message: input.failure.map(|(_, message)| message.to_owned()),
         qos_class: Some(podsim_store::pod::qos_class(pod).to_owned()),
@@ -77,14 +93,6 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         observed_generation: pod.metadata.generation,
         ..PodStatus::default()
     }
-}
-
-/// Have the init containers done their work?
-fn initialized(pod: &Pod, init_containers: &[Container], runtime: &PodRuntimeStatus) -> bool {
-    let regular = pod.spec.iter().flat_map(|s| &s.containers);
-    let started = regular.clone().any(|c| runtime.newest(&c.name).is_some());
-    let done = |c: &Container| runtime.newest(&c.name).is_some_and(|s| s.exit_code == Some(0));
-    started || init_containers.iter().all(done)
 }
 
 fn terminated(status: &cri::ContainerStatus, runtime: &PodRuntimeStatus, input: &StatusInput<'_>) -> ContainerState {
@@ -121,17 +129,22 @@ fn waiting(reason: &str, message: &str) -> ContainerState {
 fn container_status(
     pod: &Pod,
     container: &Container,
+    role: Role,
     runtime: &PodRuntimeStatus,
-    default: &str,
     input: &StatusInput<'_>,
 ) -> ContainerStatus {
     let mut all = runtime.containers_named(&container.name);
     let (newest, older) = (all.next(), all.next());
+    // In a Pod with init containers all containers wait for those at first, and that is what is said of them.
+    let default = match (init_containers(pod), role) {
+        ([], _) | (_, Role::Ephemeral) => "ContainerCreating",
+        _ => "PodInitializing",
+    };
     let mut status = ContainerStatus {
         name: container.name.clone(),
         image: container.image.clone().unwrap_or_default(),
         state: Some(waiting(default, "")),
-        started: Some(false),
+        started: (role != Role::Ephemeral).then_some(false),
         ..ContainerStatus::default()
     };
     let waits = input.waiting.get(&container.name);
@@ -149,14 +162,23 @@ fn container_status(
     let running = newest.state == cri::ContainerState::Running && !input.hooks_pending.contains(&newest.id);
     match newest.state {
         cri::ContainerState::Running if running => {
-            status.ready = true;
-            status.started = Some(true);
             status.state = Some(ContainerState {
                 running: Some(ContainerStateRunning {
                     started_at: newest.started_at.map(Time),
                 }),
                 ..ContainerState::default()
             });
+            if matches!(role, Role::Regular | Role::Sidecar) {
+                status.started = Some(input.probes.started(container, &newest.id));
+                status.ready = input.probes.ready(container, &newest.id);
+            } else if role == Role::Init {
+                status.started = Some(true);
+            }
+            let resources = container.resources.clone().unwrap_or_default();
+            if resources.limits.is_some() || resources.requests.is_some() {
+                status.allocated_resources = resources.requests.clone();
+                status.resources = Some(resources);
+            }
         }
         // Upstream's worker is busy with the hook, so that the status stays what it was.
         cri::ContainerState::Running | cri::ContainerState::Created => {
@@ -166,8 +188,13 @@ fn container_status(
         }
         cri::ContainerState::Exited => {
             let ended = terminated(newest, runtime, input);
+            let again = match role {
+                Role::Ephemeral => false,
+                Role::Init => newest.exit_code != Some(0) && should_be_restarted(container, pod, runtime),
+                _ => should_be_restarted(container, pod, runtime),
+            };
             match waits {
-                Some((reason, message)) if should_be_restarted(container, pod, runtime) => {
+                Some((reason, message)) if again => {
                     status.last_state = Some(ended);
                     status.state = Some(waiting(reason, message));
                 }
@@ -175,133 +202,91 @@ fn container_status(
             }
         }
     }
-    let is_init = pod
-        .spec
-        .iter()
-        .flat_map(|s| s.init_containers.iter().flatten())
-        .any(|c| c.name == container.name);
-    if is_init {
-        let exit = newest.exit_code;
-        status.ready = exit == Some(0);
+    if role == Role::Init {
+        status.ready = newest.exit_code == Some(0);
     }
+    let mounts = container.volume_mounts.iter().flatten().map(|mount| VolumeMountStatus {
+        name: mount.name.clone(),
+        mount_path: mount.mount_path.clone(),
+        read_only: mount.read_only.filter(|r| *r),
+        recursive_read_only: (mount.read_only == Some(true)).then(|| "Disabled".to_owned()),
+    });
+    let mounts: Vec<_> = mounts.collect();
+    status.volume_mounts = (!mounts.is_empty()).then_some(mounts);
+    status.stop_signal = container.lifecycle.as_ref().and_then(|l| l.stop_signal.clone());
     status
 }
 
-/// The phase (`getPhase`).
-fn phase(
-    pod: &Pod,
-    init: &[ContainerStatus],
-    regular: &[ContainerStatus],
-    initialized: bool,
-    all_ended: bool,
-) -> &'static str {
-    let ended = |s: &ContainerStatus| {
-        s.state
-            .as_ref()
-            .and_then(|s| s.terminated.as_ref())
-            .map(|t| t.exit_code)
-    };
-    let ended_before = |s: &ContainerStatus| s.last_state.as_ref().and_then(|s| s.terminated.as_ref()).is_some();
-    let is_running = |s: &&ContainerStatus| s.state.as_ref().is_some_and(|s| s.running.is_some());
-    let policy = restart_policy(pod);
-    if policy == "Never" && !initialized && init.iter().any(|s| ended(s).is_some_and(|c| c != 0)) {
-        return "Failed";
-    }
-    let running = regular.iter().filter(is_running).count();
-    let stopped = regular.iter().filter(|s| ended(s).is_some()).count();
-    let succeeded = regular.iter().filter(|s| ended(s) == Some(0)).count();
-    let waits = |s: &&ContainerStatus| s.state.as_ref().is_some_and(|s| s.waiting.is_some());
-    let backing_off = regular.iter().filter(waits).filter(|s| ended_before(s)).count();
-    let waiting = regular.iter().filter(waits).filter(|s| !ended_before(s)).count();
-    if all_ended {
-        // A Pod that was deleted ends in a final phase (KEP-3329).
-        let failed = succeeded < regular.len();
-        return if failed { "Failed" } else { "Succeeded" };
-    }
-    if !initialized || waiting > 0 {
-        "Pending"
-    } else if running > 0 {
-        "Running"
-    } else if backing_off == 0 && stopped > 0 && policy != "Always" {
-        match (succeeded == stopped, policy) {
-            (true, _) => "Succeeded",
-            (false, "Never") => "Failed",
-            (false, _) => "Running",
-        }
-    } else {
-        "Running"
-    }
+/// How a container that has ended did so, now or before the wait that it is in.
+fn exit(status: &ContainerStatus) -> Option<i32> {
+    let code = |state: &Option<ContainerState>| state.as_ref()?.terminated.as_ref().map(|t| t.exit_code);
+    code(&status.state).or_else(|| code(&status.last_state).filter(|_| is_waiting(status)))
 }
 
-fn conditions(
-    pod: &Pod,
-    runtime: &PodRuntimeStatus,
-    phase: &str,
-    initialized: bool,
-    regular: &[ContainerStatus],
-    previous: &PodStatus,
-    input: &StatusInput<'_>,
-) -> Vec<PodCondition> {
-    let unready: Vec<_> = regular.iter().filter(|s| !s.ready).map(|s| s.name.as_str()).collect();
-    let incomplete: Vec<_> = pod
-        .spec
-        .iter()
-        .flat_map(|s| s.init_containers.iter().flatten())
-        .filter(|c| runtime.newest(&c.name).is_none_or(|s| s.exit_code != Some(0)))
-        .map(|c| c.name.as_str())
-        .collect();
-    let sandbox_ready = runtime
-        .ready_sandbox()
-        .is_some_and(|s| !s.ips.is_empty() || s.namespaces.network == cri::NamespaceMode::Node);
-    let not_ready = match phase {
-        "Succeeded" => Some(("PodCompleted", None)),
-        "Failed" => Some(("PodFailed", None)),
-        _ if !unready.is_empty() => Some((
-            "ContainersNotReady",
-            Some(format!("containers with unready status: [{}]", unready.join(" "))),
-        )),
-        _ => None,
-    };
-    let not_initialized = match phase {
-        "Succeeded" => None,
-        _ if initialized => None,
-        _ => Some((
-            "ContainersNotInitialized",
-            Some(format!("containers with incomplete status: [{}]", incomplete.join(" "))),
-        )),
-    };
-    let initialized_reason = (phase == "Succeeded").then_some("PodCompleted");
-    [
-        ("PodReadyToStartContainers", sandbox_ready, None),
-        (
-            "Initialized",
-            not_initialized.is_none(),
-            not_initialized.or(initialized_reason.map(|r| (r, None))),
-        ),
-        ("Ready", not_ready.is_none(), not_ready.clone()),
-        ("ContainersReady", not_ready.is_none(), not_ready),
-        ("PodScheduled", true, None),
-    ]
-    .into_iter()
-    .map(|(type_, is_true, why)| {
-        let status = if is_true { "True" } else { "False" };
-        let old = previous
-            .conditions
-            .iter()
-            .flatten()
-            .find(|c| c.type_ == type_ && c.status == status);
-        let (reason, message) = why.map_or((None, None), |(r, m)| (Some(r.to_owned()), m));
-        PodCondition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason,
-            message,
-            last_transition_time: old
-                .and_then(|c| c.last_transition_time.clone())
-                .or_else(|| Some(input.now.clone())),
-            observed_generation: pod.metadata.generation,
-            ..PodCondition::default()
+fn is_waiting(status: &ContainerStatus) -> bool {
+    status.state.as_ref().is_some_and(|s| s.waiting.is_some())
+}
+
+fn is_running(status: &ContainerStatus) -> bool {
+    status.state.as_ref().is_some_and(|s| s.running.is_some())
+}
+
+/// Has a container of the Pod proper been started already? (`HasAnyRegularContainerStarted`)
+pub(crate) fn any_regular_started(regular: &[ContainerStatus]) -> bool {
+    regular.iter().any(|s| is_running(s) || exit(s).is_some())
+}
+
+/// The phase (`getPhase`).
+fn phase(pod: &Pod, init: &[ContainerStatus], regular: &[ContainerStatus], all_ended: bool) -> &'static str {
+    let (mut pending_init, mut pending_sidecars) = (0, 0);
+    let (mut running, mut waiting, mut stopped, mut stopped_for_good, mut succeeded) = (0, 0, 0, 0, 0);
+    for (container, status) in init_containers(pod).iter().zip(init) {
+        match (is_sidecar(container), exit(status)) {
+            (false, Some(0)) => {}
+            (false, Some(code)) => {
+                if !should_restart(container, pod, code) {
+                    return "Failed";
+                }
+            }
+            (false, None) => pending_init += 1,
+            // A sidecar that has ended says nothing about the phase.
+            (true, Some(_)) => {}
+            (true, None) if is_running(status) => {
+                running += 1;
+                pending_sidecars += usize::from(status.started != Some(true));
+            }
+            (true, None) => {
+                pending_sidecars += 1;
+                waiting += 1;
+            }
         }
-    })
-    .collect()
+    }
+    for (container, status) in regular_containers(pod).iter().zip(regular) {
+        match exit(status) {
+            Some(code) => {
+                stopped += 1;
+                succeeded += usize::from(code == 0);
+                stopped_for_good += usize::from(!should_restart(container, pod, code));
+            }
+            None if is_running(status) => running += 1,
+            None => waiting += 1,
+        }
+    }
+    if all_ended {
+        // A Pod that was deleted ends in a final phase (KEP-3329).
+        return if succeeded < regular.len() {
+            "Failed"
+        } else {
+            "Succeeded"
+        };
+    }
+    if pending_init > 0 || pending_sidecars > 0 && !any_regular_started(regular) || waiting > 0 {
+        "Pending"
+    } else if running > 0 || stopped_for_good < stopped {
+        "Running"
+    } else if succeeded == stopped {
+        "Succeeded"
+    } else {
+        "Failed"
+    }
 }

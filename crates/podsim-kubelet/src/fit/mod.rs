@@ -1,0 +1,16 @@
+//! Does a Pod fit on a node? What the scheduler's filters and the kubelet's admission have in common: [`resources`],
+//! [`affinity`], [`taints`], [`ports`]. All of it is pure.
+
+pub mod affinity;
+pub mod ports;
+pub mod resources;
+pub mod taints;
+
+use k8s_openapi::api::core::v1::Pod;
+
+/// Does the Pod still use what it was given, or will it?
+#[must_use]
+pub fn is_active(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    !matches!(phase, Some("Succeeded" | "Failed"))
+}

@@ -1,0 +1,341 @@
+//! Defaults, first status and the few rules of the kinds that are kept rather than run. (Pods have a folder of their own.)
+
+use crate::api::{from_value, to_value};
+use crate::state::{State, text};
+use crate::{FieldError, Kind, StoreError, kinds, pod};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// Sets what is not set.
+fn or_set(object: &mut Value, pointer: &str, default: Value) {
+    let Some((parent, field)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    let Some(parent) = object.pointer_mut(parent).and_then(Value::as_object_mut) else {
+        return;
+    };
+    let slot = parent.entry(field).or_insert(Value::Null);
+    // Go writes a struct that has nothing set as `{}`.
+    if slot.is_null() || slot.as_object().is_some_and(Map::is_empty) {
+        *slot = default;
+    }
+}
+
+/// The defaults of a kind (`pkg/apis/*/v1/defaults.go`).
+pub(crate) fn set(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
+    let mut each = |defaults: &[(&str, Value)]| {
+        for (pointer, default) in defaults {
+            or_set(object, pointer, default.clone());
+        }
+    };
+    let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}});
+    match kind.kind {
+        "Deployment" => each(&[
+            ("/spec/replicas", json!(1)),
+            ("/spec/strategy", rolling),
+            ("/spec/revisionHistoryLimit", json!(10)),
+            ("/spec/progressDeadlineSeconds", json!(600)),
+        ]),
+        "ReplicaSet" | "ReplicationController" => each(&[("/spec/replicas", json!(1))]),
+        "StatefulSet" => each(&[
+            ("/spec/replicas", json!(1)),
+            ("/spec/podManagementPolicy", json!("OrderedReady")),
+            ("/spec/revisionHistoryLimit", json!(10)),
+            (
+                "/spec/updateStrategy",
+                json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}),
+            ),
+            (
+                "/spec/persistentVolumeClaimRetentionPolicy",
+                json!({"whenDeleted": "Retain", "whenScaled": "Retain"}),
+            ),
+        ]),
+        "DaemonSet" => each(&[
+            ("/spec/revisionHistoryLimit", json!(10)),
+            (
+                "/spec/updateStrategy",
+                json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}),
+            ),
+        ]),
+        "Job" => set_job(object),
+        "CronJob" => each(&[
+            ("/spec/concurrencyPolicy", json!("Allow")),
+            ("/spec/suspend", json!(false)),
+            ("/spec/successfulJobsHistoryLimit", json!(3)),
+            ("/spec/failedJobsHistoryLimit", json!(1)),
+        ]),
+        "Service" => set_service(object),
+        "PersistentVolumeClaim" => each(&[("/spec/volumeMode", json!("Filesystem"))]),
+        "PersistentVolume" => each(&[
+            ("/spec/volumeMode", json!("Filesystem")),
+            ("/spec/persistentVolumeReclaimPolicy", json!("Retain")),
+        ]),
+        "StorageClass" => each(&[
+            ("/reclaimPolicy", json!("Delete")),
+            ("/volumeBindingMode", json!("Immediate")),
+        ]),
+        "PriorityClass" => each(&[("/preemptionPolicy", json!("PreemptLowerPriority"))]),
+        "NetworkPolicy" => each(&[("/spec/policyTypes", json!(["Ingress"]))]),
+        "CustomResourceDefinition" => set_crd(object),
+        _ => {}
+    }
+    for pointer in ["/spec/template", "/template", "/spec/jobTemplate/spec/template"] {
+        if templated(kind, pointer)
+            && let Some(template) = object.pointer_mut(pointer).filter(|t| t["spec"].is_object())
+        {
+            set_template(template)?;
+        }
+    }
+    Ok(())
+}
+
+fn templated(kind: &Kind, pointer: &str) -> bool {
+    let wanted = match kind.kind {
+        "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "DaemonSet" | "Job" => "/spec/template",
+        "PodTemplate" => "/template",
+        "CronJob" => "/spec/jobTemplate/spec/template",
+        _ => "",
+    };
+    wanted == pointer
+}
+
+/// Fields that are not defaulted in a template.
+const OF_PODS_ONLY: &[&str] = &[
+    "enableServiceLinks",
+    "preemptionPolicy",
+    "priority",
+    "serviceAccount",
+    "serviceAccountName",
+    "tolerations",
+];
+
+/// A template gets the defaults of a Pod.
+fn set_template(template: &mut Value) -> Result<(), StoreError> {
+    let mut pod: Pod = from_value(&json!({"metadata": {}, "spec": template["spec"]}))?;
+    pod::set_defaults(&mut pod);
+    let mut spec = to_value(&pod)?["spec"].take();
+    // What only a Pod itself gets, from defaults and admission.
+    if let (Some(spec), Some(given)) = (spec.as_object_mut(), template["spec"].as_object()) {
+        spec.retain(|field, _| !OF_PODS_ONLY.contains(&field.as_str()) || given.contains_key(field));
+    }
+    template["spec"] = spec;
+    if !template["metadata"].is_object() {
+        template["metadata"] = json!({});
+    }
+    Ok(())
+}
+
+fn set_job(object: &mut Value) {
+    let parallel = object.pointer("/spec/parallelism").is_some_and(|n| !n.is_null());
+    if !parallel {
+        or_set(object, "/spec/completions", json!(1));
+    }
+    for (pointer, default) in [
+        ("/spec/parallelism", json!(1)),
+        ("/spec/backoffLimit", json!(6)),
+        ("/spec/completionMode", json!("NonIndexed")),
+        ("/spec/suspend", json!(false)),
+        ("/spec/manualSelector", json!(false)),
+        ("/spec/podReplacementPolicy", json!("TerminatingOrFailed")),
+    ] {
+        or_set(object, pointer, default);
+    }
+}
+
+/// A Job tells its Pods apart by labels that hold its uid.
+pub(crate) fn number_job(object: &mut Value) {
+    if object["spec"]["manualSelector"] == true {
+        return;
+    }
+    let (uid, name) = (
+        text(object, "/metadata/uid").to_owned(),
+        text(object, "/metadata/name").to_owned(),
+    );
+    object["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+    let template = &mut object["spec"]["template"];
+    if !template["metadata"].is_object() {
+        template["metadata"] = json!({});
+    }
+    let labels = &mut template["metadata"]["labels"];
+    for (key, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ] {
+        labels[key] = value.as_str().into();
+    }
+}
+
+fn set_service(object: &mut Value) {
+    for (pointer, default) in [
+        ("/spec/type", json!("ClusterIP")),
+        ("/spec/sessionAffinity", json!("None")),
+    ] {
+        or_set(object, pointer, default);
+    }
+    if text(object, "/spec/type") != "ExternalName" {
+        or_set(object, "/spec/internalTrafficPolicy", json!("Cluster"));
+        or_set(object, "/spec/ipFamilies", json!(["IPv4"]));
+        or_set(object, "/spec/ipFamilyPolicy", json!("SingleStack"));
+    }
+    for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        or_set(port, "/protocol", json!("TCP"));
+        let number = port["port"].clone();
+        if port["targetPort"] == 0 {
+            port["targetPort"] = Value::Null;
+        }
+        or_set(port, "/targetPort", number);
+    }
+}
+
+fn set_crd(object: &mut Value) {
+    let names = &mut object["spec"]["names"];
+    let kind = names["kind"].as_str().unwrap_or_default().to_owned();
+    or_set(names, "/singular", kind.to_lowercase().into());
+    or_set(names, "/listKind", format!("{kind}List").into());
+    or_set(object, "/spec/conversion", json!({"strategy": "None"}));
+}
+
+/// The status of a new object. Kinds that nothing here acts on say so.
+pub(crate) fn first_status(kind: &Kind, object: &mut Value) {
+    let status = match kind.kind {
+        "PersistentVolumeClaim" => json!({"phase": "Pending"}),
+        "PersistentVolume" => json!({"phase": "Available"}),
+        "Service" => json!({"loadBalancer": {}}),
+        "StatefulSet" => json!({"replicas": 0, "conditions": [no_controller(kind)]}),
+        "DaemonSet" => json!({
+            "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
+            "conditions": [no_controller(kind)],
+        }),
+        "HorizontalPodAutoscaler" => json!({"desiredReplicas": 0, "conditions": [no_controller(kind)]}),
+        "ReplicaSet" | "ReplicationController" => json!({"replicas": 0}),
+        "PodDisruptionBudget" => {
+            json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0})
+        }
+        _ if kind.has_status => json!({}),
+        _ => return,
+    };
+    if let Some(object) = object.as_object_mut()
+        && *kind != kinds::NODE
+    {
+        object.insert("status".to_owned(), status);
+    }
+}
+
+fn no_controller(kind: &Kind) -> Value {
+    json!({
+        "type": "Progressing", "status": "False", "reason": "NoController",
+        "message": format!("podsim keeps objects of the kind {} and runs no controller for them", kind.kind),
+    })
+}
+
+/// Rules that are more than types.
+pub(crate) fn validate(kind: &Kind, object: &Value) -> Vec<FieldError> {
+    let mut errors = vec![];
+    let mut require = |pointer: &str| {
+        if object.pointer(pointer).is_none_or(Value::is_null) {
+            errors.push(FieldError::required(
+                pointer.trim_start_matches('/').replace('/', "."),
+                "",
+            ));
+        }
+    };
+    match kind.kind {
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => {
+            require("/spec/selector");
+            require("/spec/template/spec/containers");
+            let labels = object
+                .pointer("/spec/template/metadata/labels")
+                .cloned()
+                .unwrap_or_default();
+            let wanted = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+            if wanted.into_iter().flatten().any(|(key, value)| labels[key] != *value) {
+                let shown = go_map(labels.as_object());
+                let detail = "`selector` does not match template `labels`";
+                errors.push(FieldError::invalid_raw("spec.template.metadata.labels", shown, detail));
+            }
+        }
+        "Job" => require("/spec/template/spec/containers"),
+        "CronJob" => {
+            require("/spec/schedule");
+            require("/spec/jobTemplate/spec/template/spec/containers");
+        }
+        "PersistentVolumeClaim" => require("/spec/accessModes"),
+        "StorageClass" => require("/provisioner"),
+        "RoleBinding" | "ClusterRoleBinding" => require("/roleRef"),
+        "CustomResourceDefinition" => {
+            for pointer in [
+                "/spec/group",
+                "/spec/names/plural",
+                "/spec/names/kind",
+                "/spec/scope",
+                "/spec/versions",
+            ] {
+                require(pointer);
+            }
+            let full = format!("{}.{}", text(object, "/spec/names/plural"), text(object, "/spec/group"));
+            if errors.is_empty() && text(object, "/metadata/name") != full {
+                let detail = "must be spec.names.plural+\".\"+spec.group";
+                errors.push(FieldError::invalid(
+                    "metadata.name",
+                    text(object, "/metadata/name"),
+                    detail,
+                ));
+            }
+        }
+        _ => {}
+    }
+    errors
+}
+
+/// As Go prints a map of labels.
+fn go_map(labels: Option<&Map<String, Value>>) -> String {
+    let pairs: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key:?}:{value}"))
+        .collect();
+    format!("{{{}}}", pairs.join(", "))
+}
+
+/// What may not be changed.
+pub(crate) fn validate_update(kind: &Kind, object: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = vec![];
+    let immutable = |pointer: &str| object.pointer(pointer) != old.pointer(pointer);
+    match kind.kind {
+        "Deployment" | "ReplicaSet" | "DaemonSet" if immutable("/spec/selector") => {
+            let shown = object.pointer("/spec/selector").unwrap_or(&Value::Null).to_string();
+            errors.push(FieldError::invalid_raw("spec.selector", shown, "field is immutable"));
+        }
+        "ConfigMap" | "Secret" if old["immutable"] == true => {
+            if object["immutable"] != true {
+                errors.push(FieldError::forbidden(
+                    "immutable",
+                    "field is immutable when `immutable` is set",
+                ));
+            }
+            for field in ["data", "binaryData"] {
+                if object[field] != old[field] {
+                    errors.push(FieldError::forbidden(
+                        field,
+                        "field is immutable when `immutable` is set",
+                    ));
+                }
+            }
+        }
+        "Job" if immutable("/spec/template") => {
+            errors.push(FieldError::invalid_raw("spec.template", "{…}", "field is immutable"));
+        }
+        "RoleBinding" | "ClusterRoleBinding" if immutable("/roleRef") => {
+            errors.push(FieldError::invalid_raw(
+                "roleRef",
+                &object["roleRef"],
+                "cannot change roleRef",
+            ));
+        }
+        _ => {}
+    }
+    errors
+}

@@ -1,0 +1,130 @@
+//! `podsim serve`: a node that stays, and Kubernetes' API in front of it for every client.
+//!
+//! * [`pki`]: the certificates, made anew at each start.
+//! * [`kubeconfig`]: how kubectl finds it all.
+
+mod kubeconfig;
+mod pki;
+
+use crate::context::Context;
+use crate::errors::Failure;
+use crate::local::LocalNode;
+use anyhow::{Context as _, Result};
+use clap::Args;
+use kubeconfig::{Access, Credentials};
+use pki::Pki;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+/// Serve the Kubernetes API of a node for kubectl and every other client, until Ctrl-C
+///
+/// Writes a kubeconfig with the context `podsim` and makes it the current one, so that `kubectl get nodes` works at once.
+/// `podsim node stop` in another terminal ends it too.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Where to listen. Beyond the loopback interface everybody who has the kubeconfig may use the node
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6443")]
+    listen: SocketAddr,
+    /// The kubeconfig to write; what else it holds is kept [default: $KUBECONFIG, else ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The node's name, addresses, interfaces and Pod range
+    #[arg(long, value_name = "FILE")]
+    node_config: Option<PathBuf>,
+    /// Plain HTTP, loopback only, for tests; the token is still needed (kubectl sends none without TLS: use curl or a library)
+    #[arg(long)]
+    insecure_http: bool,
+}
+
+pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<i32> {
+    if args.insecure_http && !args.listen.ip().is_loopback() {
+        let message = format!(
+            "error: --insecure-http is for the loopback interface only, and {} is not on it",
+            args.listen
+        );
+        return Err(Failure::new(message).into());
+    }
+    let file = kubeconfig::place(context.terminal.as_ref(), args.kubeconfig.as_deref())?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        Failure::new(format!(
+            "error: cannot listen on {}: {error}; choose another address with --listen",
+            args.listen
+        ))
+    })?;
+    let address = listener.local_addr()?;
+    let node = LocalNode::start(args.node_config.as_deref()).await?;
+    let result = serve(context, args, &node, listener, address, &file).await;
+    node.shutdown().await;
+    result
+}
+
+async fn serve(
+    context: &Context,
+    args: &ServeArgs,
+    node: &LocalNode,
+    listener: TcpListener,
+    address: SocketAddr,
+    file: &std::path::Path,
+) -> Result<i32> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async {
+        // Dropped or sent: both are the end.
+        let _ = stopped.await;
+    };
+    let api = node.api();
+    let (access, server) = if args.insecure_http {
+        let access = Access {
+            server: format!("http://{}", reachable(address)),
+            authority: None,
+            credentials: Credentials::Token(node.endpoint().token.clone()),
+        };
+        (access, tokio::spawn(api.serve(listener, stopped)))
+    } else {
+        let pki = Pki::new(address.ip()).context("cannot make certificates")?;
+        let access = Access {
+            server: format!("https://{}", reachable(address)),
+            authority: Some(pki.authority.clone()),
+            credentials: Credentials::Certificate {
+                certificate: pki.client_certificate.clone(),
+                key: pki.client_key.clone(),
+            },
+        };
+        (access, tokio::spawn(api.serve_tls(listener, pki.server, stopped)))
+    };
+    let mut background = JoinSet::new();
+    if let Some(authority) = access.authority.clone() {
+        let publish = podsim_apiserver::controllers::publish_root_ca(node.store().clone(), authority);
+        background.spawn(publish);
+    }
+    let said = kubeconfig::write(file, &access)?;
+    context
+        .printer
+        .line(format!("The Kubernetes API is at {}", access.server))
+        .await?;
+    context
+        .printer
+        .talk(format!("{said}\nTry `kubectl get nodes`. Ctrl-C ends the node."))
+        .await?;
+    tokio::select! {
+        () = node.shutdown_requested() => {}
+        () = context.terminal.interrupted() => {}
+    }
+    drop(stop);
+    server.await??;
+    Ok(0)
+}
+
+/// The address that a client on this machine uses.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut reachable = address;
+    if address.ip().is_unspecified() {
+        reachable.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    reachable
+}
