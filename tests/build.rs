@@ -28,11 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         names.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
     }
     names.sort();
-    let mut registry = String::new();
+    let mut registry = String::from("programs! {\n");
     for name in names {
         let wasm = programs.join(format!("{name}.wasm"));
-        writeln!(registry, "program!({name}, include_bytes!({wasm:?}));")?;
+        writeln!(registry, "    {name}: include_bytes!({wasm:?}),")?;
     }
+    registry.push_str("}\n");
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("conformance.rs"), registry)?;
     Ok(())
 }

@@ -1,123 +1,172 @@
-//! The conformance programs, each in a container of its own on the virtual kernel. A program exits with 0 if everything was as
-//! on Linux, and otherwise says what was not.
+//! The conformance programs on both backends: on the virtual kernel, and on the real one, which says what is right. What is known to be
+//! different is in a list, with the reason, and is so: an entry that is not needed any more is a failure.
 
-use futures_util::StreamExt;
-use podsim_cri::*;
-use podsim_sys::ManualClock;
-use podsim_virtual::{VirtualConfig, VirtualRuntime};
-use std::sync::Arc;
-use std::time::Duration;
+#[path = "../conformance/body.rs"]
+mod body;
 
-macro_rules! program {
-    ($name:ident, $wasm:expr) => {
-        #[test]
-        fn $name() {
-            conforms(stringify!($name), $wasm);
+use body::Outcome;
+
+macro_rules! programs {
+    ($($name:ident: $wasm:expr,)*) => {
+        mod virtual_kernel {
+            $(#[test]
+            fn $name() {
+                super::on_the_virtual_kernel(stringify!($name), $wasm);
+            })*
         }
+
+        mod linux {
+            $(#[test]
+            fn $name() {
+                super::on_linux(stringify!($name));
+            })*
+        }
+
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
 include!(concat!(env!("OUT_DIR"), "/conformance.rs"));
 
-/// How long a program may take, in the host's time. (Its own time is a clock that only goes on when all sleep.)
-const LIMIT: Duration = Duration::from_secs(60);
+/// What is known to fail: the backend, the program, and the reason.
+const KNOWN_DIFFERENCES: &str = include_str!("conformance_differences.txt");
+const BACKENDS: [&str; 2] = ["virtual", "linux"];
 
-fn conforms(name: &str, wasm: &'static [u8]) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// The entries: backend, program, reason.
+fn known_differences() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let entry = |line: &'static str| {
+        let mut words = line.splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        (word(), word(), word())
+    };
+    KNOWN_DIFFERENCES
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(entry)
+}
+
+#[test]
+fn the_list_of_known_differences_is_of_programs_that_there_are() {
+    for (backend, program, reason) in known_differences() {
+        let known = BACKENDS.contains(&backend) && NAMES.contains(&program) && !reason.is_empty();
+        assert!(known, "{backend} {program} {reason}: BACKEND PROGRAM REASON is needed");
+    }
+}
+
+fn check(backend: &str, outcome: &Outcome) {
+    let Outcome { name, exit_code, log } = outcome;
+    let known = known_differences().find(|(b, program, _)| *b == backend && program == name);
+    match (exit_code, known) {
+        (Some(0), None) => {}
+        (Some(0), Some(_)) => {
+            panic!("{name} passes on {backend} now: remove it from tests/it/conformance_differences.txt")
+        }
+        (_, Some((_, _, reason))) => eprintln!("{name} fails on {backend}, as is known: {reason}"),
+        (_, None) => panic!("{name} on {backend}: exit code {exit_code:?}\n{log}"),
+    }
+}
+
+/// With a clock that only goes on when all sleep.
+fn on_the_virtual_kernel(name: &str, wasm: &'static [u8]) {
+    use podsim_sys::ManualClock;
+    use podsim_virtual::{VirtualConfig, VirtualRuntime};
+    use std::sync::Arc;
+    use std::time::Duration;
+    let tokio = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("tokio");
-    let result = runtime.block_on(async { tokio::time::timeout(LIMIT, run(name, wasm)).await });
-    match result {
-        Ok((Some(0), _)) => {}
-        Ok((code, log)) => panic!("{name} exited with {code:?}:\n{log}"),
-        Err(_) => panic!("{name} did not end within {} s", LIMIT.as_secs()),
-    }
-}
-
-async fn run(name: &str, wasm: &'static [u8]) -> (Option<i32>, String) {
-    let clock = Arc::new(ManualClock::new(Duration::from_secs(1_750_000_000)));
-    let node = VirtualRuntime::new(VirtualConfig::new(clock.clone())).expect("a node");
-    let mut events = node.get_container_events().await.expect("events");
-    let sandbox = node.run_pod_sandbox(sandbox_config()).await.expect("a sandbox");
-    let file = VolumeFile {
-        path: name.to_owned(),
-        content: bytes::Bytes::from_static(wasm),
-        mode: 0o755,
-    };
-    let volume = VolumeConfig {
-        pod_uid: "1".to_owned(),
-        name: "programs".to_owned(),
-        mode: 0o755,
-        files: vec![file],
-        ..VolumeConfig::default()
-    };
-    let volume = node.create_volume(volume).await.expect("a volume");
-    let container = ContainerConfig {
-        image: "busybox".to_owned(),
-        // Not as process 1, to which other rules apply.
-        command: vec![
-            "sh".to_owned(),
-            "-c".to_owned(),
-            format!("cd /tmp; /conformance/{name}; exit $?"),
-        ],
-        mounts: vec![Mount {
-            container_path: "/conformance".to_owned(),
-            source: MountSource::Volume {
-                id: volume,
-                sub_path: None,
-            },
-            readonly: true,
-        }],
-        namespaces: NamespaceOption {
-            pid: NamespaceMode::Container,
-            ..NamespaceOption::default()
-        },
-        security: SecurityContext {
-            privileged: true,
-            ..SecurityContext::default()
-        },
-        ..ContainerConfig::default()
-    };
-    let id = node.create_container(&sandbox, container).await.expect("a container");
-    node.start_container(&id).await.expect("a start");
-    let kernel = node.kernel().clone();
-    let status = loop {
-        let status = node.container_status(&id).await.expect("a status");
-        if status.state == ContainerState::Exited {
-            break status;
-        }
-        // Virtual time: when every process sleeps, it jumps to the next timer.
-        let idle = kernel.is_idle();
-        match tokio::time::timeout(Duration::from_millis(1), events.next()).await {
-            Err(_) if idle && kernel.is_idle() => {
+    let outcome = tokio.block_on(async {
+        let clock = Arc::new(ManualClock::new(Duration::from_secs(1_750_000_000)));
+        let node = VirtualRuntime::new(VirtualConfig::new(clock.clone())).expect("a node");
+        let kernel = node.kernel().clone();
+        let mut was_idle = false;
+        let tick = || {
+            let idle = kernel.is_idle();
+            if was_idle && idle {
                 clock.advance_to_next();
             }
-            _ => {}
-        }
-    };
-    let entries = node.container_logs(&id, LogOptions::default()).await.expect("a log");
-    let lines: Vec<_> = entries
-        .map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned())
-        .collect()
-        .await;
-    (status.exit_code, lines.concat())
+            was_idle = idle;
+        };
+        body::run(&node, name, wasm, tick).await
+    });
+    check("virtual", &outcome);
 }
 
-fn sandbox_config() -> PodSandboxConfig {
-    PodSandboxConfig {
-        metadata: PodSandboxMetadata {
-            name: "conformance".to_owned(),
-            uid: "1".to_owned(),
-            namespace: "default".to_owned(),
-            attempt: 0,
-        },
-        hostname: "conformance".to_owned(),
-        namespaces: NamespaceOption {
-            pid: NamespaceMode::Container,
-            ..NamespaceOption::default()
-        },
-        ..PodSandboxConfig::default()
+#[cfg(target_os = "linux")]
+fn on_linux(name: &str) {
+    use std::sync::OnceLock;
+    static NODE: OnceLock<linux_node::LinuxNode> = OnceLock::new();
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not run: it needs root");
+        return;
+    }
+    let node = NODE.get_or_init(linux_node::LinuxNode::start);
+    check("linux", &node.run(name));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_linux(_: &str) {
+    eprintln!("not run: it needs Linux");
+}
+
+/// The node that all the programs share: the program `conformance-linux`.
+#[cfg(target_os = "linux")]
+mod linux_node {
+    use super::body::Outcome;
+    use std::collections::HashMap;
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+    use std::sync::mpsc::{Sender, channel};
+    use std::sync::{Arc, Mutex};
+
+    type Waiting = Arc<Mutex<HashMap<String, Sender<Outcome>>>>;
+
+    pub(super) struct LinuxNode {
+        /// Closed at the end of the tests' process, which is the node's end.
+        orders: Mutex<ChildStdin>,
+        waiting: Waiting,
+    }
+
+    impl LinuxNode {
+        pub(super) fn start() -> Self {
+            let mut node = Command::new(env!("CARGO_BIN_EXE_conformance-linux"))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("a node");
+            let waiting = Waiting::default();
+            let (orders, answers) = (node.stdin.take(), node.stdout.take());
+            let receivers = waiting.clone();
+            let answers = answers.expect("a pipe");
+            std::thread::spawn(move || deliver(answers, &receivers));
+            Self {
+                orders: Mutex::new(orders.expect("a pipe")),
+                waiting,
+            }
+        }
+
+        /// Runs a program to its end.
+        pub(super) fn run(&self, name: &str) -> Outcome {
+            let (sender, receiver) = channel();
+            let waiting = self.waiting.lock();
+            waiting.expect("nobody panics in here").insert(name.to_owned(), sender);
+            writeln!(self.orders.lock().expect("nor here"), "{name}").expect("the node listens");
+            receiver.recv().expect("the node answers")
+        }
+    }
+
+    /// Gives the answers to who waits for them. The node's end is the end of everybody's wait.
+    fn deliver(answers: ChildStdout, waiting: &Waiting) {
+        for line in BufReader::new(answers).lines().map_while(Result::ok) {
+            let outcome: Outcome = serde_json::from_str(&line).expect("an outcome");
+            let waiter = waiting.lock().expect("nobody panics in here").remove(&outcome.name);
+            if let Some(waiter) = waiter {
+                // A test that waits no more has failed otherwise.
+                let _ = waiter.send(outcome);
+            }
+        }
+        waiting.lock().expect("nobody panics in here").clear();
     }
 }

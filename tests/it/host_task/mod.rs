@@ -1,24 +1,7 @@
-//! Guests over the real kernel: the conformance programs, which say what the real kernel does, and what is particular to processes that
-//! are podsim executed anew.
+//! Guests over the real kernel: what is particular to processes that are podsim executed anew. (The conformance programs are run by the
+//! whole backend.)
 
 mod namespaces;
-
-use std::path::Path;
-
-macro_rules! program {
-    ($name:ident, $wasm:expr) => {
-        #[test]
-        fn $name() {
-            conforms(stringify!($name), $wasm);
-        }
-    };
-}
-
-/// The conformance programs.
-mod conformance {
-    use super::conforms;
-    include!(concat!(env!("OUT_DIR"), "/conformance.rs"));
-}
 
 fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
@@ -26,32 +9,6 @@ fn is_root() -> bool {
         eprintln!("not run: it needs root");
     }
     root
-}
-
-fn conforms(name: &str, wasm: &[u8]) {
-    if !is_root() {
-        return;
-    }
-    let programs = tempfile::tempdir().expect("a directory");
-    write_program(programs.path(), name, wasm);
-    let script = format!("cd /tmp; /conformance/{name}; exit $?");
-    let output = namespaces::run("busybox", &script, programs.path());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{name}: {}\n{}{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-}
-
-fn write_program(directory: &Path, name: &str, wasm: &[u8]) {
-    use std::os::unix::fs::PermissionsExt;
-    let path = directory.join(name);
-    std::fs::write(&path, wasm).expect("a file");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).expect("a mode");
 }
 
 /// What a script writes to both streams, in a container of busybox.

@@ -137,13 +137,15 @@ fn system(inside: &Inside, orders: &RootOrders, security: &SecurityContext) -> i
     )
     // In a user namespace without a group 5.
     .or_else(|_| mount::filesystem("devpts", pts.path(), "devpts", NOSUID_NOEXEC, options))?;
-    mount::filesystem(
-        "mqueue",
-        inside.directory("/dev/mqueue")?.path(),
-        "mqueue",
-        HARDENED,
-        "",
-    )?;
+    let mqueue = inside.directory("/dev/mqueue")?;
+    mount::filesystem("mqueue", mqueue.path(), "mqueue", HARDENED, "").or_else(|error| match error.kind() {
+        // Only the owner of an ipc namespace may mount its queues: without root, the node's are shown, if the host shows them.
+        io::ErrorKind::PermissionDenied => match mount::bind(Path::new("/dev/mqueue"), mqueue.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+        _ => Err(error),
+    })?;
     mount::bind(&orders.shm, inside.directory("/dev/shm")?.path())?;
     let sys_flags = if security.privileged {
         HARDENED
