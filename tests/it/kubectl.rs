@@ -257,10 +257,10 @@ fn ports_are_forwarded() {
             .stdout(Stdio::piped())
             .spawn()
             .expect("kubectl runs");
+        // Kept open: it goes on to tell of each connection.
+        let mut stdout = BufReader::new(forward.stdout.take().expect("stdout"));
         let mut line = String::new();
-        BufReader::new(forward.stdout.take().expect("stdout"))
-            .read_line(&mut line)
-            .expect("a line");
+        stdout.read_line(&mut line).expect("a line");
         let address = line
             .strip_prefix("Forwarding from ")
             .and_then(|rest| rest.split(' ').next());
@@ -365,7 +365,7 @@ fn objects_are_made_changed_compared_and_refused() {
     served.has("get cm conf -o name", &["configmap/conf"]);
     let edited = served
         .command(&["edit", "cm", "conf"])
-        .env("EDITOR", "sed -i s/x/y/")
+        .env("EDITOR", "sed -i s/x$/z/")
         .output()
         .expect("kubectl runs");
     assert_eq!(Said::from(edited).stdout, "configmap/conf edited\n");

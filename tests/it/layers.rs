@@ -45,7 +45,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "podsim-wasi",
         ],
     ),
-    ("podsim-tests", &["podsim"]),
+    (
+        "podsim-tests",
+        &["podsim", "podsim-cri", "podsim-image", "podsim-linux", "podsim-sys"],
+    ),
 ];
 
 #[test]

@@ -233,7 +233,8 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
         }
         ["apis", group, version, rest @ ..] => return resource(app, group, version, rest, &query, request).await,
         ["openapi", "v2"] if negotiate::accepts(request.headers(), openapi::V2_PROTOBUF) => {
-            let content_type = [(header::CONTENT_TYPE, openapi::V2_PROTOBUF)];
+            // An @ is not for types that are given, only for those that are asked for: Go does not parse it.
+            let content_type = [(header::CONTENT_TYPE, openapi::V2_PROTOBUF.replace('@', "."))];
             return Ok((StatusCode::OK, content_type, openapi::v2_protobuf()).into_response());
         }
         ["openapi", "v2"] => {
