@@ -58,9 +58,7 @@ async fn try_run(
             ..VolumeConfig::default()
         })
         .await?;
-    let id = node
-        .create_container(&sandbox, container_config(name, &volume))
-        .await?;
+    let id = node.create_container(&sandbox, container_config(name, &volume)).await?;
     node.start_container(&id).await?;
     let status = loop {
         let status = node.container_status(&id).await?;

@@ -391,7 +391,7 @@ fn objects_are_made_changed_compared_and_refused() {
             "poddisruptionbudget.policy/p created\n",
         ),
         (
-            "create cronjob cj --image=busybox --schedule='* * * * *' -- true",
+            "create cronjob cj --image=busybox --schedule=@hourly -- true",
             "cronjob.batch/cj created\n",
         ),
         ("create service clusterip s --tcp=80", "service/s created\n"),
