@@ -140,7 +140,11 @@ mod linux_node {
             let (orders, answers) = (node.stdin.take(), node.stdout.take());
             let receivers = waiting.clone();
             let answers = answers.expect("a pipe");
-            std::thread::spawn(move || deliver(answers, &receivers));
+            std::thread::spawn(move || {
+                deliver(answers, &receivers);
+                // The answers end with it; a status does not matter any more.
+                let _ = node.wait();
+            });
             Self {
                 orders: Mutex::new(orders.expect("a pipe")),
                 waiting,
