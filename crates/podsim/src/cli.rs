@@ -70,6 +70,7 @@ impl Cli {
             Command::Run(args) => args.prepare(),
             Command::Serve(args) => args.prepare(),
             Command::Test(args) => args.prepare(),
+            Command::Node(args) => args.prepare().map(|()| Vec::new()),
             _ => Ok(Vec::new()),
         }
     }

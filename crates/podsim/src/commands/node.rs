@@ -30,6 +30,8 @@ enum NodeCommand {
     Ls,
     /// Stop a node and all that runs on it, and wait until it is gone
     Stop(StopArgs),
+    /// Remove what nodes of --backend=linux that were killed have left behind: processes, links, cgroups, directories
+    Prune,
 }
 
 #[derive(Args, Debug)]
@@ -46,6 +48,17 @@ struct ShellArgs {
     command: Vec<String>,
 }
 
+impl NodeArgs {
+    /// What has to be done while there is one thread: an ordinary user removes files of other ids from within a user namespace.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        match self.command {
+            #[cfg(target_os = "linux")]
+            NodeCommand::Prune => crate::node::Backend::Linux.prepare().map(drop),
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(crate) async fn run(context: &Context, args: &NodeArgs) -> Result<i32> {
     match &args.command {
         NodeCommand::Shell(args) => shell(context, &args.command).await,
@@ -53,7 +66,35 @@ pub(crate) async fn run(context: &Context, args: &NodeArgs) -> Result<i32> {
         NodeCommand::Heal => partition(context, false).await,
         NodeCommand::Ls => list(context).await,
         NodeCommand::Stop(args) => stop(context, args.all).await,
+        NodeCommand::Prune => prune(context).await,
     }
+}
+
+#[cfg(target_os = "linux")]
+async fn prune(context: &Context) -> Result<i32> {
+    let pruned = podsim_linux::prune::prune(&podsim_linux::Places::find()?.run)?;
+    if pruned.is_empty() {
+        context.printer.talk("There is nothing to remove.").await?;
+    }
+    for left in pruned {
+        let line = format!(
+            "node {:?}: removed {} processes, {} links, {} cgroups and {}",
+            left.node,
+            left.processes.len(),
+            left.links.len(),
+            left.cgroups.len(),
+            left.directory.display()
+        );
+        context.printer.line(line).await?;
+    }
+    Ok(0)
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn prune(context: &Context) -> Result<i32> {
+    let talk = "There is nothing to remove: only --backend=linux makes anything outside of podsim's process.";
+    context.printer.talk(talk).await?;
+    Ok(0)
 }
 
 async fn shell(context: &Context, command: &[String]) -> Result<i32> {

@@ -26,8 +26,27 @@ pub(crate) struct PsArgs {
     format: Option<String>,
 }
 
+/// Tells of processes that nodes of the Linux backend have left behind when they were killed.
+#[cfg(target_os = "linux")]
+async fn tell_of_orphans(context: &Context) -> Result<()> {
+    for left in podsim_linux::prune::list(&podsim_linux::Places::find()?.run)? {
+        let node = &left.node;
+        for (pid, name) in &left.processes {
+            let talk = format!("orphan: process {pid} ({name}) of the dead node {node:?}: `podsim node prune` ends it");
+            context.printer.talk(talk).await?;
+        }
+        if left.processes.is_empty() {
+            let talk = format!("The dead node {node:?} has left files behind: `podsim node prune` removes them");
+            context.printer.talk(talk).await?;
+        }
+    }
+    Ok(())
+}
+
 /// `podsim ps`: with process ids and readable images.
 pub(crate) async fn run(context: &Context, args: &PsArgs) -> Result<i32> {
+    #[cfg(target_os = "linux")]
+    tell_of_orphans(context).await?;
     let view = NodeView::fetch(&context.client()?).await?;
     if args.quiet || args.format.is_some() {
         return print(context, args, &view).await;
