@@ -7,6 +7,8 @@ mod host_task;
 mod image;
 mod kubectl;
 mod layers;
+#[cfg(target_os = "linux")]
+mod linux_backend;
 mod notes;
 mod podsim;
 mod tidy;
