@@ -1,6 +1,6 @@
 //! `podsim test`: documents that are true pass, documents that are not fail.
 
-use crate::podsim::User;
+use crate::podsim::{Said, User};
 use std::path::{Path, PathBuf};
 
 fn project() -> PathBuf {
@@ -20,28 +20,105 @@ fn files(dir: &Path, extension: &str) -> Vec<String> {
     files.iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }
 
+/// The documents that come with podsim.
+fn examples() -> Vec<String> {
+    let documents = files(&project().join("examples/notes"), "md");
+    assert!(documents.len() >= 3, "{documents:?}");
+    documents
+}
+
 fn passes(documents: &[String], options: &[&str]) {
+    let said = check(&User::new(), documents, options);
+    assert_eq!(said.code, Some(0), "{}", said.whole());
+}
+
+fn check(user: &User, documents: &[String], options: &[&str]) -> Said {
     let mut args = vec!["test"];
     args.extend(options);
     args.extend(documents.iter().map(String::as_str));
-    let said = User::new().podsim(&args);
-    assert_eq!(said.code, Some(0), "{}", said.whole());
+    user.podsim(&args)
+}
+
+/// The user's own notes lie beside the project where it is developed, and are no part of it.
+fn users_notes_pass(options: &[&str]) {
+    let seeds = project().join("../shared/seeds");
+    let config = project().join("examples/node-with-docker.yaml");
+    let config = config.to_string_lossy();
+    for document in files(&seeds, "txt") {
+        passes(&[document], &[options, &["--node-config", &config]].concat());
+    }
 }
 
 #[test]
 fn the_examples_are_true() {
-    let documents = files(&project().join("examples/notes"), "md");
-    assert!(documents.len() >= 3, "{documents:?}");
-    passes(&documents, &[]);
+    passes(&examples(), &[]);
 }
 
-/// The user's own notes lie beside the project where it is developed, and are no part of it.
 #[test]
 fn the_users_notes_are_true() {
-    let seeds = project().join("../shared/seeds");
-    let config = project().join("examples/node-with-docker.yaml");
-    for document in files(&seeds, "txt") {
-        passes(&[document], &["--node-config", &config.to_string_lossy()]);
+    users_notes_pass(&[]);
+}
+
+/// The same on the real kernel.
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::{User, check, examples, passes, users_notes_pass};
+
+    const OPTIONS: &[&str] = &["--backend=linux"];
+    /// What is true even where a Pod can have one user only: in the others nginx needs its own.
+    const OF_ONE_USER: &str = "3-the-life-of-a-container.md";
+
+    fn is_root() -> bool {
+        let root = rustix::process::geteuid().is_root();
+        if !root {
+            eprintln!("not run: it needs root");
+        }
+        root
+    }
+
+    #[test]
+    fn the_examples_are_true() {
+        if is_root() {
+            passes(&examples(), OPTIONS);
+        }
+    }
+
+    #[test]
+    fn the_users_notes_are_true() {
+        if is_root() {
+            users_notes_pass(OPTIONS);
+        }
+    }
+
+    /// Somebody without rights is root in a user namespace. Where `/etc/subuid` has no ids for him, his Pods have one user.
+    #[test]
+    fn the_examples_are_true_without_root() {
+        if !is_root() {
+            return;
+        }
+        let user = User::without_rights();
+        let (of_one_user, others): (Vec<_>, Vec<_>) = examples()
+            .into_iter()
+            .partition(|document| document.ends_with(OF_ONE_USER));
+        // Where the project lies he may not look.
+        let copies = |documents: &[String]| {
+            let copy = |(index, document): (usize, &String)| {
+                let name = format!("{index}.md");
+                user.file(&name, &std::fs::read_to_string(document).expect("a document"));
+                name
+            };
+            documents.iter().enumerate().map(copy).collect::<Vec<_>>()
+        };
+        let said = check(&user, &copies(&of_one_user), OPTIONS);
+        if said.stderr.starts_with("error: --backend=linux needs ") {
+            eprintln!("not run: {}", said.stderr);
+            return;
+        }
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+        if !said.stderr.contains("Pods can only run as user and group 0") {
+            let said = check(&user, &copies(&others), OPTIONS);
+            assert_eq!(said.code, Some(0), "{}", said.whole());
+        }
     }
 }
 
