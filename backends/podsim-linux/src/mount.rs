@@ -6,9 +6,10 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
     mount_remount, open_tree, unmount,
 };
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// A failure, with what was being done.
@@ -147,4 +148,92 @@ pub(crate) fn detach(target: &Path) -> io::Result<()> {
 /// Makes a directory and those above it.
 pub(crate) fn directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path).map_err(context(format_args!("mkdir {}", path.display())))
+}
+
+/// Removes a directory with all that is in it, but nothing that is only shown there: the node's `/dev/shm` is mounted in the directory of a Pod with
+/// `hostIPC`, and its files are the user's. So whatever is mounted below is unmounted first; if something stays, nothing is removed.
+///
+/// # Errors
+///
+/// What stays mounted, or cannot be removed. A directory that is not there is no error.
+pub(crate) fn remove_tree(directory: &Path) -> io::Result<()> {
+    let directory = match directory.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        canonical => canonical.map_err(context(directory.display()))?,
+    };
+    // The innermost first.
+    for mounted in below(&directory)?.iter().rev() {
+        detach(mounted)?;
+    }
+    if let Some(left) = below(&directory)?.first() {
+        return Err(io::Error::other(format!("{} is still mounted", left.display())));
+    }
+    std::fs::remove_dir_all(&directory).map_err(context(directory.display()))
+}
+
+/// The mount points in a directory, in the order in which they were mounted.
+fn below(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    // This thread's: all threads of podsim have one mount namespace.
+    let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo")?;
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
+    Ok(points.filter(|point| point.starts_with(directory)).collect())
+}
+
+/// A path as `mountinfo` has it: blanks and the like as three octal digits (`proc_pid_mountinfo(5)`).
+fn unescape(text: &str) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let octal = after.get(..3).filter(|_| *first == b'\\');
+        let byte = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[3..] } else { after };
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::thread::{UnshareFlags, unshare_unsafe};
+    use std::fs;
+
+    #[test]
+    fn blanks_in_mount_points_are_read() {
+        assert_eq!(unescape(r"/a\040b\134c"), Path::new(r"/a b\c"));
+        assert_eq!(unescape(r"/a\0"), Path::new(r"/a\0"));
+    }
+
+    #[test]
+    fn what_is_only_shown_in_a_directory_survives_its_removal() {
+        if !crate::testing::is_root() {
+            return;
+        }
+        // A thread can have a mount namespace of its own, which ends with it.
+        let thread = std::thread::spawn(|| {
+            #[expect(unsafe_code, reason = "rustix's unshare is unsafe because of one of its flags")]
+            // SAFETY: descriptors are not unshared.
+            unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.expect("a mount namespace");
+            propagation(
+                Path::new("/"),
+                MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+            )
+            .expect("private");
+            let top = tempfile::tempdir().expect("a directory");
+            let (users, node) = (top.path().join("users"), top.path().join("a node"));
+            let shown = node.join("sandboxes/1/shm");
+            fs::create_dir_all(&users).expect("made");
+            fs::create_dir_all(&shown).expect("made");
+            fs::write(users.join("precious"), "data").expect("written");
+            // Twice, one over the other.
+            bind(&users, &shown).expect("bound");
+            bind(&users, &shown).expect("bound");
+            assert!(shown.join("precious").exists());
+            remove_tree(&node).expect("removed");
+            assert!(!node.exists());
+            assert_eq!(fs::read_to_string(users.join("precious")).expect("still there"), "data");
+            remove_tree(&node).expect("it is gone already");
+        });
+        thread.join().expect("no panic");
+    }
 }

@@ -6,7 +6,7 @@
 //! as the node lives: so an unlocked directory names a node that is dead, and all else is found by the node's name.
 
 use crate::cgroup::Manager;
-use crate::mount::context;
+use crate::mount::{self, context};
 use crate::network::{Leftovers, Owner};
 use crate::orphans;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -158,12 +158,19 @@ fn remove(run: &Path, leftover: &Leftover) {
         }
         Err(error) => complain(&error),
     }
-    if let Err(error) = fs::remove_dir_all(&leftover.directory) {
+    if let Err(error) = mount::remove_tree(&leftover.directory) {
         complain(&error);
     }
 }
 
-/// The processes whose root or mounts are in a node's directory: pid, name, and a handle. That is so for every process of a Pod, and for no
+/// Whether the root of a process, by its `mountinfo`, is made from what is in a node's directory. Other mounts do not count: anybody may show
+/// himself a dead node's files.
+fn has_root_in(mounts: &str, mark: &str) -> bool {
+    let is_root = |line: &&str| line.split(' ').nth(4) == Some("/");
+    mounts.lines().filter(is_root).any(|line| line.contains(mark))
+}
+
+/// The processes whose root is in a node's directory: pid, name, and a handle. That is so for every process of a Pod, and for no
 /// other: the directory is a dead node's own.
 fn processes(directory: &Path) -> Vec<(i32, String, OwnedFd)> {
     // As the kernel shows it: below the root of the filesystem that it is on, which may be mounted anywhere. So only its end counts.
@@ -178,7 +185,7 @@ fn processes(directory: &Path) -> Vec<(i32, String, OwnedFd)> {
     let mark = format!("/{}/", marked.display());
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let marked =
-        |pid: i32| fs::read_to_string(format!("/proc/{pid}/mountinfo")).is_ok_and(|mounts| mounts.contains(&mark));
+        |pid: i32| fs::read_to_string(format!("/proc/{pid}/mountinfo")).is_ok_and(|mounts| has_root_in(&mounts, &mark));
     orphans::pids()
         .filter(|pid| *pid != own && marked(*pid))
         .filter_map(|pid| {
@@ -204,5 +211,19 @@ fn kill(directory: &Path) {
             let limit = Timespec { tv_sec: 1, tv_nsec: 0 };
             let _ = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&limit));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_root_from_the_nodes_directory_makes_a_process_the_nodes() {
+        let own = "119 69 0:52 / / rw - overlay overlay rw,upperdir=/run/podsim/nodes/a-1/containers/c/upper\n";
+        let looks = "20 1 254:0 / / rw - ext4 /dev/vda rw\n21 20 254:0 /run/podsim/nodes/a-1/volumes /mnt rw - ext4 /dev/vda rw\n";
+        assert!(has_root_in(own, "/nodes/a-1/"));
+        assert!(!has_root_in(own, "/nodes/a-/"), "another node");
+        assert!(!has_root_in(looks, "/nodes/a-1/"), "somebody who looks at its files");
     }
 }

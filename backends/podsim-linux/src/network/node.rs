@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use super::{Cidr, InterfaceConfig, Ipam, Lease, NetNs, Owner};
 use crate::netlink::{Address, LinkSettings, Netlink, RouteEntry};
 use parking_lot::Mutex;
-use podsim_sys::Errno;
+use podsim_sys::{Errno, InterfaceFlags};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +118,21 @@ impl NodeNetwork {
     /// Removes the node's end of a Pod's pair, and with it the Pod's.
     pub fn detach_pod(&self, name: &str) -> Result<()> {
         Ok(bridge::unless(Errno::ENODEV, self.netlink.lock().delete_link(name))?)
+    }
+
+    /// Whether the bridge says of itself what is so: that it is operational while something hangs on it, and not when nothing does. The kernel
+    /// finds that out some time after a Pod has gone, up to a second later (`linkwatch` in net/core/link_watch.c).
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let Ok(links) = self.netlink.lock().links() else {
+            // Who asks does not wait for what cannot be known.
+            return true;
+        };
+        let Some(bridge) = links.iter().find(|link| link.name == self.config.bridge.name) else {
+            return true;
+        };
+        let has_ports = links.iter().any(|link| link.master == Some(bridge.index));
+        bridge.flags.contains(InterfaceFlags::RUNNING) == has_ports
     }
 
     /// Leaves the bridge, and removes it if nobody else uses it. Nothing happens the second time.

@@ -291,7 +291,7 @@ impl Node {
         }
         self.cgroups.remove_node(&self.config.name);
         let _ = mount::detach(&self.directory.join("node/root"));
-        if let Err(error) = fs::remove_dir_all(&self.directory) {
+        if let Err(error) = mount::remove_tree(&self.directory) {
             tracing::warn!("{}: {error}", self.directory.display());
         }
     }
@@ -338,6 +338,6 @@ fn overlay_works(run: &Path, user_attributes: bool) -> bool {
         mount::detach(&target)
     };
     let works = test().is_ok();
-    let _ = fs::remove_dir_all(&directory);
+    let _ = mount::remove_tree(&directory);
     works
 }

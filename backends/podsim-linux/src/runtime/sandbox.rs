@@ -293,13 +293,9 @@ impl Sandbox {
     }
 }
 
-/// Removes a directory of a sandbox or container; what is mounted there is unmounted (in this process's namespace: containers have theirs).
+/// Removes a directory of a sandbox or container. (What containers have mounted is in namespaces of their own.)
 pub(crate) fn discard(directory: &Path) {
-    // Most of them are no mounts.
-    let _ = mount::detach(&directory.join("shm"));
-    if let Err(error) = fs::remove_dir_all(directory)
-        && error.kind() != io::ErrorKind::NotFound
-    {
+    if let Err(error) = mount::remove_tree(directory) {
         tracing::warn!("{}: {error}", directory.display());
     }
 }

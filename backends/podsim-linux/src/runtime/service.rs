@@ -106,10 +106,10 @@ impl LinuxRuntime {
         self.node.own_network()
     }
 
-    /// Whether every process of the node sleeps.
+    /// Whether every process of the node sleeps, and its network has come to rest.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        crate::orphans::sleeps(std::process::id().cast_signed())
+        crate::orphans::sleeps(std::process::id().cast_signed()) && self.node.network.is_settled()
     }
 
     fn sandbox(&self, id: &SandboxId) -> Result<Arc<Sandbox>> {

@@ -72,6 +72,6 @@ impl Drop for Volume {
             let _ = mount::detach(&self.path);
         }
         // What cannot be removed is removed with the node.
-        let _ = fs::remove_dir_all(&self.path);
+        let _ = mount::remove_tree(&self.path);
     }
 }
