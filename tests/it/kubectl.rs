@@ -1,5 +1,8 @@
 //! The real kubectl against `podsim serve`: every verb at least once. Without a kubectl on PATH these tests say so and pass.
 
+mod pods;
+mod workloads;
+
 use crate::podsim::{Said, User};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};

@@ -49,6 +49,7 @@ const VERBS: &[&str] = &[
 const SUBRESOURCES: &[Subresource] = &[
     sub("Pod", "attach", ("", "", "PodAttachOptions"), CONNECT),
     sub("Pod", "binding", ("", "", "Binding"), CREATE),
+    sub("Pod", "ephemeralcontainers", ("", "", "Pod"), READ_WRITE),
     sub("Pod", "eviction", ("policy", "v1", "Eviction"), CREATE),
     sub("Pod", "exec", ("", "", "PodExecOptions"), CONNECT),
     sub("Pod", "log", ("", "", "Pod"), GET),

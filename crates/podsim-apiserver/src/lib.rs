@@ -8,7 +8,7 @@
 //! * `pods`, `log`, `stream`: the subresources of Pods that talk to the runtime.
 //! * `discovery`, `openapi`: what the server can do, told to clients.
 //! * `review`, `metrics`: questions that no stored object answers.
-//! * `subresource`: scale, eviction, ephemeral containers and others that are neither object nor status.
+//! * `subresource`, `eviction`: scale, eviction and others that are neither object nor status.
 //! * [`controllers`]: what kube-controller-manager does, as far as podsim does it.
 //! * [`node_view`]: podsim's own endpoints, the view from the node: sandboxes, containers, images, partition, exec.
 //! * [`status`]: errors as Kubernetes words them.
@@ -19,6 +19,7 @@ mod body;
 pub mod controllers;
 mod discovery;
 pub mod duration;
+mod eviction;
 mod fields;
 mod gzip;
 mod log;

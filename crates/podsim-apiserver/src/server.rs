@@ -281,9 +281,15 @@ async fn resource(
     };
     let namespace = target.namespace_or_none();
     match (method, target.subresource.as_deref()) {
-        (Method::GET, None | Some("status")) => objects::get(app, &target, name, query, request.headers()),
-        (Method::PUT, None | Some("status")) => objects::update(app, &target, name, query, request).await,
-        (Method::PATCH, None | Some("status")) => objects::patch(app, &target, name, query, request).await,
+        (Method::GET, None | Some("status" | "ephemeralcontainers")) => {
+            objects::get(app, &target, name, query, request.headers())
+        }
+        (Method::PUT, None | Some("status" | "ephemeralcontainers")) => {
+            objects::update(app, &target, name, query, request).await
+        }
+        (Method::PATCH, None | Some("status" | "ephemeralcontainers")) => {
+            objects::patch(app, &target, name, query, request).await
+        }
         (Method::DELETE, None) => objects::delete(app, &target, name, query, request).await,
         (Method::GET, Some("log")) => pods::log(app, namespace, name, query).await,
         (Method::GET | Method::POST, Some("exec")) => pods::exec(app, namespace, name, query, request).await,

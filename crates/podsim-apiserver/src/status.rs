@@ -35,9 +35,12 @@ impl ApiError {
         Self::new(code, "", message)
     }
 
-    /// 404 for a path that is nothing.
+    /// 404 for a path that is nothing. Its details are empty, not absent: kubectl looks into them (`kubectl debug` crashes else).
     pub fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self {
+            details: Some(json!({})),
+            ..Self::new(404, "NotFound", "the server could not find the requested resource")
+        }
     }
 
     /// 405: the resource exists, the verb on it does not.

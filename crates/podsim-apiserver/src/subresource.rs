@@ -1,8 +1,8 @@
-//! Subresources that are neither the status nor a stream: scale and eviction.
+//! Subresources that are neither the status nor a stream: scale, and the way to eviction.
 
 use crate::body::{content_type, read_json, read_object};
 use crate::managed::{self, Manager};
-use crate::objects::{delete_options_of, success, writable_store};
+use crate::objects::writable_store;
 use crate::patch::PatchKind;
 use crate::query::Query;
 use crate::server::{App, json_response};
@@ -11,7 +11,6 @@ use crate::target::Target;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use podsim_store::{Selectors, kinds};
 use serde_json::{Value, json};
 
 pub(crate) async fn handle(
@@ -23,7 +22,7 @@ pub(crate) async fn handle(
     request: Request,
 ) -> Result<Response> {
     match (method, target.subresource.as_deref()) {
-        (Method::POST, Some("eviction")) => evict(app, target, name, query, request).await,
+        (Method::POST, Some("eviction")) => crate::eviction::evict(app, target, name, query, request).await,
         (Method::GET, Some("scale")) => {
             let object = app.store.get(target.kind, target.namespace_or_none(), name)?;
             Ok(json_response(StatusCode::OK, scale(&object).to_string()))
@@ -97,68 +96,4 @@ fn set_scale(
     managed::updated(app, target.kind, &old, &mut object, manager);
     let object = store.update(target.kind, target.namespace_or_none(), object)?;
     Ok(json_response(StatusCode::OK, scale(&object).to_string()))
-}
-
-/// `pods/eviction`: a deletion that disruption budgets may refuse.
-async fn evict(app: &App, target: &Target, name: &str, query: &Query, request: Request) -> Result<Response> {
-    let eviction = read_object(request).await?;
-    let namespace = target.namespace_or_none();
-    let pod = app.store.get(&kinds::POD, namespace, name)?;
-    let (store, options) = delete_options_of(app, query, &eviction["deleteOptions"])?;
-    let budgets = app
-        .store
-        .list(&kinds::POD_DISRUPTION_BUDGET, Some(namespace), &Selectors::default());
-    for budget in &budgets.items {
-        if selects(&budget["spec"]["selector"], &pod) && !allows(app, namespace, budget) {
-            let mut error =
-                ApiError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.");
-            let message = format!(
-                "The disruption budget {} needs the Pod",
-                budget["metadata"]["name"].as_str().unwrap_or_default()
-            );
-            error.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": message}]}));
-            return Err(error);
-        }
-    }
-    store.delete(&kinds::POD, namespace, name, &options)?;
-    Ok(json_response(StatusCode::CREATED, success(Value::Null).to_string()))
-}
-
-fn selects(selector: &Value, pod: &Value) -> bool {
-    let labels = &pod["metadata"]["labels"];
-    let wanted = selector["matchLabels"].as_object();
-    selector.is_object() && wanted.into_iter().flatten().all(|(key, value)| labels[key] == *value)
-}
-
-/// Whether one Pod less would still be enough.
-fn allows(app: &App, namespace: &str, budget: &Value) -> bool {
-    let pods = app
-        .store
-        .list(&kinds::POD, Some(namespace), &Selectors::default())
-        .items;
-    let pods: Vec<_> = pods
-        .iter()
-        .filter(|pod| selects(&budget["spec"]["selector"], pod))
-        .collect();
-    let ready = |pod: &Value| {
-        let conditions = pod["status"]["conditions"].as_array();
-        conditions
-            .into_iter()
-            .flatten()
-            .any(|c| c["type"] == "Ready" && c["status"] == "True")
-    };
-    let (all, healthy) = (pods.len(), pods.iter().filter(|pod| ready(pod)).count());
-    let amount = |value: &Value| -> Option<usize> {
-        match value.as_str().and_then(|text| text.strip_suffix('%')) {
-            Some(percent) => Some((all * percent.parse::<usize>().ok()?).div_ceil(100)),
-            None => value.as_u64().and_then(|n| usize::try_from(n).ok()),
-        }
-    };
-    let spec = &budget["spec"];
-    let needed = match (amount(&spec["minAvailable"]), amount(&spec["maxUnavailable"])) {
-        (Some(least), _) => least,
-        (None, Some(most)) => all.saturating_sub(most),
-        (None, None) => all.saturating_sub(1),
-    };
-    healthy > needed
 }
