@@ -47,6 +47,22 @@ fn a_running_pod_is_debugged_from_inside() {
     );
 }
 
+/// What is attached ends with its container, though nobody closes the connection.
+#[test]
+fn attached_to_a_container_one_is_told_of_its_end() {
+    let Some(served) = with_a_sleeper() else { return };
+    // It waits for a line, so that kubectl attaches while it runs.
+    let line =
+        "debug p --profile=general --image=busybox --target=main -c dbg -q -i -- sh -c 'read word; echo got $word'";
+    let said = served.kubectl_with(line, "hello\n");
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (Some(0), "got hello\n"),
+        "{}",
+        said.whole()
+    );
+}
+
 #[test]
 fn a_disruption_budget_holds_a_pod_that_it_needs() {
     let Some(served) = with_a_sleeper() else { return };

@@ -7,6 +7,7 @@ use crate::{
 };
 use bytes::Bytes;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use podsim_sys::{Clock, Pid, Signal, WaitStatus};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -72,7 +73,8 @@ pub struct ContainerRecord<R> {
     log_path: String,
     log: Arc<Log>,
     /// What is printed from now on, for those who attach: stdout and stderr.
-    output: [broadcast::Sender<Bytes>; 2],
+    /// `None` when the container has ended: those who listen have to see an end.
+    output: Mutex<Option<[broadcast::Sender<Bytes>; 2]>>,
     life: watch::Sender<Life<R>>,
 }
 
@@ -94,7 +96,7 @@ impl<R: RunningProcess> ContainerRecord<R> {
             created_at: now,
             log_path: format!("{log_directory}/{}", config.log_path),
             log: Log::new(),
-            output: [broadcast::Sender::new(256), broadcast::Sender::new(256)],
+            output: Mutex::new(Some([broadcast::Sender::new(256), broadcast::Sender::new(256)])),
             life: watch::Sender::new(Life::Created),
             config,
             image,
@@ -107,10 +109,16 @@ impl<R: RunningProcess> ContainerRecord<R> {
         &self.log
     }
 
-    /// What is printed from now on.
+    /// What is printed from now on, until the container ends.
     #[must_use]
     pub fn listen(&self, stream: LogStream) -> BoxRead {
-        Box::new(BroadcastReader::new(self.output[stream as usize].subscribe()))
+        let output = self.output.lock();
+        let receiver = match output.as_ref() {
+            Some(output) => output[stream as usize].subscribe(),
+            // Its sender is gone at once: an end.
+            None => broadcast::Sender::new(1).subscribe(),
+        };
+        Box::new(BroadcastReader::new(receiver))
     }
 
     /// Copies output into the log and to those who listen, until it ends.
@@ -123,7 +131,9 @@ impl<R: RunningProcess> ContainerRecord<R> {
             let data = &buf[..n];
             self.log.append(stream, now(clock), data);
             // Nobody may be listening.
-            let _ = self.output[stream as usize].send(Bytes::copy_from_slice(data));
+            if let Some(output) = self.output.lock().as_ref() {
+                let _ = output[stream as usize].send(Bytes::copy_from_slice(data));
+            }
         }
     }
 
@@ -151,6 +161,7 @@ impl<R: RunningProcess> ContainerRecord<R> {
             _ => None,
         };
         self.log.end(now);
+        self.output.lock().take();
         self.life.send_replace(Life::Exited(Exit {
             started_at: running.as_ref().map(|running| running.started_at()),
             finished_at: now,
@@ -165,6 +176,7 @@ impl<R: RunningProcess> ContainerRecord<R> {
     /// Notes that it could not be started.
     pub fn set_start_failed(&self, now: Timestamp, message: &str) {
         self.log.end(now);
+        self.output.lock().take();
         self.life.send_replace(Life::Exited(Exit {
             started_at: None,
             finished_at: now,
