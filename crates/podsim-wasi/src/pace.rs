@@ -11,9 +11,11 @@ use std::time::Duration;
 use wasmtime::EngineWeak;
 
 /// What a system call costs, with the computing before it.
-const CALL: Duration = Duration::from_micros(1);
+const CALL: Duration = Duration::from_micros(20);
+/// What it costs to start a program.
+const START: Duration = Duration::from_millis(1);
 /// How long a guest goes on before others have their turn.
-const SLICE: Duration = Duration::from_millis(1);
+const SLICE: Duration = Duration::from_millis(10);
 /// How many ticks of the host a guest may compute without a call before that is charged.
 const PATIENCE: u64 = 100;
 
@@ -44,6 +46,12 @@ impl Pace {
     /// The host's tick.
     pub(crate) fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A program's start: what it costs.
+    pub(crate) fn start(&self, slice: &mut Slice) -> Duration {
+        slice.last_call = self.ticks.load(Ordering::Relaxed);
+        START
     }
 
     /// A call: what it costs.

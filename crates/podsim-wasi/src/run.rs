@@ -51,7 +51,10 @@ async fn run_to_end<S: Syscalls>(runtime: &Runtime<S>, task: S, program: Bytes) 
             return Outcome::Ended;
         }
     };
-    let mut store = Store::new(runtime.engine(), State::new(task.clone(), program.knows_cwd, runtime.pace()));
+    let mut store = Store::new(
+        runtime.engine(),
+        State::new(task.clone(), program.knows_cwd, runtime.pace()),
+    );
     store.limiter(|state| state);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(end_of_slice);

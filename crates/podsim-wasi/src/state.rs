@@ -56,6 +56,8 @@ pub(crate) struct Taken {
 impl<S: Syscalls> State<S> {
     pub(crate) fn new(task: S, knows_cwd: bool, pace: Option<Arc<Pace>>) -> Self {
         let resumed = task.clock_monotonic();
+        let mut slice = Slice::default();
+        let uncharged = pace.as_ref().map_or(Duration::ZERO, |pace| pace.start(&mut slice));
         Self {
             task,
             knows_cwd,
@@ -65,9 +67,9 @@ impl<S: Syscalls> State<S> {
             signal_export: "__wasm_signal".to_owned(),
             taken: Arc::default(),
             resumed,
-            uncharged: Duration::ZERO,
+            uncharged,
             pace,
-            slice: Slice::default(),
+            slice,
             memory_total: 0,
         }
     }

@@ -74,7 +74,9 @@ impl RunArgs {
         self.clock.check()?;
         if self.clock.is_virtual() {
             if self.detach {
-                return Err(Failure::new("error: --clock=virtual is over before anybody could look: leave -d out").into());
+                return Err(
+                    Failure::new("error: --clock=virtual is over before anybody could look: leave -d out").into(),
+                );
             }
             if self.backend.backend != Backend::Virtual {
                 return Err(Failure::new("error: --clock=virtual needs --backend=virtual").into());

@@ -110,6 +110,9 @@ mod tests {
     #[test]
     fn a_line_is_an_object_with_its_time_first() {
         let line = line(Duration::from_millis(10_050), "process", json!({ "change": "started" }));
-        assert_eq!(line, "{\"time\":10.050000,\"type\":\"process\",\"change\":\"started\"}\n");
+        assert_eq!(
+            line,
+            "{\"time\":10.050000,\"type\":\"process\",\"change\":\"started\"}\n"
+        );
     }
 }

@@ -178,7 +178,11 @@ impl Run {
         }
         let mut ended: Vec<_> = pods.into_values().collect();
         ended.sort_by_key(|pod| pod.index);
-        Ok(ended.into_iter().filter_map(|pod| pod.end).find(|code| *code != 0).unwrap_or(0))
+        Ok(ended
+            .into_iter()
+            .filter_map(|pod| pod.end)
+            .find(|code| *code != 0)
+            .unwrap_or(0))
     }
 
     async fn create(&self) -> Result<BTreeMap<String, Followed>> {
@@ -187,9 +191,8 @@ impl Run {
             let kind = document.kind();
             let namespace = document.namespace().unwrap_or(&self.context.namespace);
             let created = self.node.store.create(kind, namespace, document.value().clone());
-            let object = created.map_err(|error| {
-                Failure::new(format!("error: error when creating \"{file}\": {error}"))
-            })?;
+            let object =
+                created.map_err(|error| Failure::new(format!("error: error when creating \"{file}\": {error}")))?;
             let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
             let talk = format!("{}/{} created", kind.singular, text("name"));
             self.context.printer.talk(talk).await?;
