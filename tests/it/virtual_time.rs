@@ -35,11 +35,15 @@ impl Life {
         events.filter_map(|line| line["time"].as_f64()).collect()
     }
 
-    /// When the processes with this last argument started or ended, and the exit codes.
+    /// When the containers or hooks with this last argument started or ended, and the exit codes. A subshell has it, too, but another
+    /// parent.
     fn processes(&self, change: &str, argument: &str) -> Vec<(f64, Option<i64>)> {
         let is = |line: &Value| {
             let last = line["argv"].as_array().and_then(|argv| argv.last());
-            line["type"] == "process" && line["change"] == change && last.is_some_and(|a| a == argument)
+            line["type"] == "process"
+                && line["change"] == change
+                && last.is_some_and(|a| a == argument)
+                && line["ppid"] == "0"
         };
         let of = |line: Value| Some((line["time"].as_f64()?, line["code"].as_i64()));
         self.lines().filter(is).filter_map(of).collect()

@@ -6,7 +6,8 @@
 //!   out: they change with every heartbeat.
 //! * `event`: an Event of Kubernetes was recorded, or has happened again (`count`).
 //! * `container`: a container, or with `container` null the sandbox, was `Created`, `Started`, `Stopped` or `Deleted`.
-//! * `process`: a process was `started` (also by exec), or has `ended` with an exit code (`code`).
+//! * `process`: a process was `started` (also by exec), or has `ended` with an exit code (`code`). Its
+//!   numbers are those that it sees itself; the parent of what a container or an exec starts is 0.
 
 use podsim_cri::ContainerEvent;
 use podsim_kernel::Task;
@@ -79,8 +80,8 @@ impl Trace {
             ProcessEvent::Started => ("started", None),
             ProcessEvent::Ended(status) => ("ended", Some(status.exit_code())),
         };
-        let pid = task.getpid().to_string();
-        let fields = json!({ "change": change, "pid": pid, "argv": task.argv(), "code": code });
+        let (pid, ppid) = (task.getpid().to_string(), task.getppid().to_string());
+        let fields = json!({ "change": change, "pid": pid, "ppid": ppid, "argv": task.argv(), "code": code });
         self.write("process", fields);
     }
 
