@@ -88,12 +88,16 @@ fn a_run_ends_with_its_pod_and_sleeping_costs_nothing() {
 
 #[test]
 fn a_pod_that_never_ends_is_left_when_its_time_is_over() {
-    let life = live(&pod("sleep 1000000", "restartPolicy: Never", ""), &["--for=90m"]);
+    let never = |command: &str| pod(command, "restartPolicy: Never", "");
+    let other = never("exit 3").replace("name: x", "name: other");
+    let manifest = format!("{}---\n{other}", never("sleep 1000000"));
+    let life = live(&manifest, &["--for=90m"]);
     insta::assert_snapshot!(life.said, @r"
-    exit code 0
+    exit code 3
     --- stdout
     --- stderr
     pod/x created
+    pod/other created
     After 1h30m0s of virtual time: pod/x is Running
     ");
 }

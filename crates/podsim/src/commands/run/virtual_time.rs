@@ -129,6 +129,16 @@ struct Followed {
     phase: String,
 }
 
+/// The first exit code that is not 0, of the Pods that have ended.
+fn code(pods: BTreeMap<String, Followed>) -> i32 {
+    let mut pods: Vec<_> = pods.into_values().collect();
+    pods.sort_by_key(|pod| pod.index);
+    pods.into_iter()
+        .filter_map(|pod| pod.end)
+        .find(|code| *code != 0)
+        .unwrap_or(0)
+}
+
 struct Run {
     context: Context,
     node: Simulation,
@@ -159,7 +169,7 @@ impl Run {
                 event = watch.next() => event,
                 () = &mut end => {
                     self.tell_of_limit(&pods).await?;
-                    return Ok(0);
+                    return Ok(code(pods));
                 }
             };
             let Some(event) = event else {
@@ -176,13 +186,7 @@ impl Run {
         while let Some(log) = logs.join_next().await {
             log??;
         }
-        let mut ended: Vec<_> = pods.into_values().collect();
-        ended.sort_by_key(|pod| pod.index);
-        Ok(ended
-            .into_iter()
-            .filter_map(|pod| pod.end)
-            .find(|code| *code != 0)
-            .unwrap_or(0))
+        Ok(code(pods))
     }
 
     async fn create(&self) -> Result<BTreeMap<String, Followed>> {
