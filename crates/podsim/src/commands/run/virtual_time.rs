@@ -274,14 +274,21 @@ impl Run {
             let Ok(mut entries) = runtime.container_logs(&id, options).await else {
                 return Ok(());
             };
-            let mut begins = true;
+            let mut line = Vec::new();
             while let Some(entry) = entries.next().await {
-                let prefix = if begins { prefix.as_bytes() } else { b"" };
-                printer.data([prefix, &entry.bytes].concat()).await?;
-                begins = entry.bytes.ends_with(b"\n");
+                if prefix.is_empty() {
+                    printer.data(&entry.bytes).await?;
+                    continue;
+                }
+                // One write a line: lines of other containers come in between, never inside.
+                line.extend_from_slice(&entry.bytes);
+                if line.ends_with(b"\n") {
+                    printer.data([prefix.as_bytes(), &line].concat()).await?;
+                    line.clear();
+                }
             }
-            if !begins && !prefix.is_empty() {
-                printer.data("\n").await?;
+            if !line.is_empty() {
+                printer.data([prefix.as_bytes(), &line, b"\n"].concat()).await?;
             }
             Ok(())
         }
