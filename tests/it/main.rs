@@ -12,3 +12,4 @@ mod linux_backend;
 mod notes;
 mod podsim;
 mod tidy;
+mod virtual_time;

@@ -3,7 +3,7 @@
 use podsim_cri::backend::{Cidr, InterfaceConfig};
 use podsim_image::ImageStore;
 use podsim_kernel::Task;
-use podsim_sys::Clock;
+use podsim_sys::{Clock, WaitStatus};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::Pin;
@@ -12,6 +12,18 @@ use std::sync::Arc;
 /// Runs a program that is built into the node (`kubectl`, `docker`, …) as the given process, whose signals it has to see to
 /// ([`podsim_sys::Syscalls::take_signal`]), and ends the process.
 pub type NativeProgram = Arc<dyn Fn(String, Task) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What happened to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessEvent {
+    /// It was started, or has another program now (`execve`).
+    Started,
+    /// It has ended.
+    Ended(WaitStatus),
+}
+
+/// Hears what happens to the processes of a node, at once.
+pub type ProcessObserver = Arc<dyn Fn(&Task, ProcessEvent) + Send + Sync>;
 
 /// What a virtual node is made from.
 #[derive(Clone)]
@@ -42,6 +54,10 @@ pub struct VirtualConfig {
     pub native: NativeProgram,
     /// The images.
     pub images: ImageStore,
+    /// The clock stands still while something runs, and there is one thread: what guests do must not depend on the host's time.
+    pub virtual_time: bool,
+    /// Hears of the processes.
+    pub observer: Option<ProcessObserver>,
 }
 
 impl VirtualConfig {
@@ -66,6 +82,8 @@ impl VirtualConfig {
             resolv_conf: String::new(),
             native: Arc::new(|_, _| Box::pin(async {})),
             images: ImageStore::with_builtin_images(),
+            virtual_time: false,
+            observer: None,
         }
     }
 }

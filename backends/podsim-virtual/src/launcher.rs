@@ -1,6 +1,6 @@
 //! Runs the kernel's programs: wasm on podsim-wasi, native ones by name, each as a task of tokio.
 
-use crate::config::NativeProgram;
+use crate::config::{NativeProgram, ProcessEvent, ProcessObserver, VirtualConfig};
 use podsim_cri::{Error, Result};
 use podsim_kernel::{Launcher, Program, Task};
 use podsim_sys::{Errno, Syscalls, WaitStatus};
@@ -11,22 +11,29 @@ use std::sync::Arc;
 pub(crate) struct WasmLauncher {
     wasm: Arc<Runtime<Task>>,
     native: NativeProgram,
+    observer: Option<ProcessObserver>,
     handle: tokio::runtime::Handle,
 }
 
 impl WasmLauncher {
     /// A launcher whose programs run on the tokio runtime that this is called in.
-    pub(crate) fn new(native: NativeProgram) -> Result<Arc<Self>> {
+    pub(crate) fn new(config: &VirtualConfig) -> Result<Arc<Self>> {
         let fail = |error: &dyn std::fmt::Display| Error::Internal(format!("cannot start the wasm engine: {error}"));
         let handle = tokio::runtime::Handle::try_current().map_err(|error| fail(&error))?;
-        let wasm = Runtime::new().map_err(|error| fail(&error))?;
+        let wasm = if config.virtual_time {
+            Runtime::for_virtual_time()
+        } else {
+            Runtime::new()
+        };
+        let wasm = wasm.map_err(|error| fail(&error))?;
         for program in podsim_image::builtin::precompiled() {
             wasm.register_precompiled(program.wasm, program.artifact);
         }
         wasm.start_ticker().map_err(|error| fail(&error))?;
         Ok(Arc::new(Self {
             wasm: Arc::new(wasm),
-            native,
+            native: config.native.clone(),
+            observer: config.observer.clone(),
             handle,
         }))
     }
@@ -41,10 +48,12 @@ impl Launcher for WasmLauncher {
     }
 
     fn launch(&self, task: Task) {
-        let (wasm, native) = (self.wasm.clone(), self.native.clone());
+        let (wasm, native, observer) = (self.wasm.clone(), self.native.clone(), self.observer.clone());
         self.handle.spawn(async move {
+            let tell = |event| observer.iter().for_each(|observer| observer(&task, event));
             // After an exec the same process goes on with another program.
             loop {
+                tell(ProcessEvent::Started);
                 match task.program() {
                     Program::Wasm(module) => match run(&wasm, task.clone(), module).await {
                         Outcome::Exec => {}
@@ -58,6 +67,9 @@ impl Launcher for WasmLauncher {
                         break;
                     }
                 }
+            }
+            if observer.is_some() {
+                tell(ProcessEvent::Ended(task.wait_exit().await));
             }
         });
     }

@@ -19,6 +19,6 @@ mod stdio;
 mod tests;
 mod volume;
 
-pub use config::{NativeProgram, VirtualConfig};
+pub use config::{NativeProgram, ProcessEvent, ProcessObserver, VirtualConfig};
 pub use node::node_hosts;
 pub use service::VirtualRuntime;

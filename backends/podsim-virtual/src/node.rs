@@ -42,7 +42,7 @@ pub fn node_hosts(hostname: &str, address: Option<Ipv4Addr>) -> String {
 impl Node {
     /// Boots a node.
     pub(crate) fn boot(config: VirtualConfig) -> Result<Arc<Self>> {
-        let launcher = WasmLauncher::new(config.native.clone())?;
+        let launcher = WasmLauncher::new(&config)?;
         let kernel = Kernel::new(KernelConfig {
             clock: config.clock.clone(),
             seed: config.seed,

@@ -36,6 +36,12 @@ impl Registries {
         }
     }
 
+    /// Whether none may be asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
     /// Whether this one may be asked.
     #[must_use]
     pub fn allow(&self, host: &str) -> bool {

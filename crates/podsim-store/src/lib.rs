@@ -32,4 +32,4 @@ pub use error::{FieldError, FieldErrorKind, StoreError};
 pub use kinds::Kind;
 pub use selector::Selectors;
 pub use store::{DeleteOptions, Deleted, List, Object, Propagation, Store};
-pub use watch::{Since, Watch, WatchEvent, WatchEventType};
+pub use watch::{Observer, Since, Watch, WatchEvent, WatchEventType};

@@ -3,7 +3,7 @@
 use crate::custom::{self, Customs};
 use crate::pod::admission::Objects;
 use crate::state::{Part, State, is_terminating, key, metadata, text};
-use crate::watch::{Filter, Hub};
+use crate::watch::{Filter, Hub, Observer};
 use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, defaults, kinds, strategy, time};
 use parking_lot::{Mutex, MutexGuard};
 use podsim_sys::Clock;
@@ -106,6 +106,11 @@ impl Store {
             store.create(&kinds::NAMESPACE, "", object).ok();
         }
         store
+    }
+
+    /// Has every change from now on told to `observer`, in place of an earlier one.
+    pub fn observe(&self, observer: Observer) {
+        self.inner.state.lock().hub.observe(observer);
     }
 
     /// The clock that the store takes its time from.

@@ -98,9 +98,13 @@ pub(crate) struct Change {
     pub(crate) deleted: bool,
 }
 
+/// Hears of every change, in the order of the changes and at once; it must not call the store.
+pub type Observer = Box<dyn Fn(&Kind, &WatchEvent) + Send>;
+
 /// Changes of the past, and who wants those of the future.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Hub {
+    observer: Option<Observer>,
     history: VecDeque<Change>,
     /// The resource version before the oldest change in the history.
     horizon: u64,
@@ -162,7 +166,20 @@ impl Filter {
 }
 
 impl Hub {
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+    }
+
     pub(crate) fn publish(&mut self, change: Change) {
+        if let Some(observer) = &self.observer {
+            let kind = match (&change.before, change.deleted) {
+                (_, true) => WatchEventType::Deleted,
+                (None, false) => WatchEventType::Added,
+                (Some(_), false) => WatchEventType::Modified,
+            };
+            let object = change.after.clone();
+            observer(change.kind, &WatchEvent { kind, object });
+        }
         self.watchers.retain(|w| match w.filter.see(&change) {
             Some(event) => w.sender.try_send(event).is_ok(),
             None => !w.sender.is_closed(),

@@ -18,6 +18,8 @@ pub trait Clock: Send + Sync + 'static {
     fn realtime(&self) -> Duration;
     /// Wakes `waker` once [`monotonic`](Clock::monotonic) has reached `deadline`. A wake-up may be spurious; each call registers anew.
     fn wake_at(&self, deadline: Duration, waker: &Waker);
+    /// A guest has computed for this long. Only a clock that stands still while something runs has to go on by that.
+    fn computed(&self, _time: Duration) {}
 }
 
 /// A future that ends when the clock reaches a deadline.

@@ -14,6 +14,7 @@ mod error;
 mod memory;
 mod one_process;
 mod p1;
+mod pace;
 mod podsim_v1;
 mod run;
 mod runtime;

@@ -51,7 +51,10 @@ async fn run_to_end<S: Syscalls>(runtime: &Runtime<S>, task: S, program: Bytes) 
             return Outcome::Ended;
         }
     };
-    let mut store = Store::new(runtime.engine(), State::new(task.clone(), program.knows_cwd));
+    let mut store = Store::new(
+        runtime.engine(),
+        State::new(task.clone(), program.knows_cwd, runtime.pace()),
+    );
     store.limiter(|state| state);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(end_of_slice);
@@ -109,7 +112,9 @@ pub(crate) fn complain<S: Syscalls>(task: &S, what: &str) {
 /// lets the others run. Handlers wait for the next call: only there the guest is in a state in which it can be entered.
 fn end_of_slice<S: Syscalls>(mut store: StoreContextMut<'_, State<S>>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data_mut();
-    state.pause();
+    if !state.slice_ends() {
+        return Ok(UpdateDeadline::Continue(1));
+    }
     let looked = {
         let mut taken = state.taken.lock();
         if taken.killed {

@@ -4,6 +4,7 @@ use crate::cache::{ModuleCache, Program};
 use crate::engine_config;
 use crate::error::LoadError;
 use crate::one_process::OneProcess;
+use crate::pace::Pace;
 use crate::{p1, podsim_v1, wasix};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
@@ -24,6 +25,8 @@ pub struct Runtime<S: Syscalls> {
     cache: Arc<ModuleCache<S>>,
     /// For a process of its own, in which there are no other threads.
     one_process: Option<Arc<OneProcess>>,
+    /// Under virtual time.
+    pace: Option<Arc<Pace>>,
 }
 
 impl<S: Syscalls> Clone for Runtime<S> {
@@ -32,6 +35,7 @@ impl<S: Syscalls> Clone for Runtime<S> {
             engine: self.engine.clone(),
             cache: self.cache.clone(),
             one_process: self.one_process.clone(),
+            pace: self.pace.clone(),
         }
     }
 }
@@ -40,6 +44,14 @@ impl<S: Syscalls> Runtime<S> {
     /// A runtime; fails where the engine cannot run (a machine that Cranelift does not know).
     pub fn new() -> wasmtime::Result<Self> {
         Self::with(&engine_config(), None)
+    }
+
+    /// A runtime for a node under virtual time, with one thread: everything is compiled in place, and computing takes as much time
+    /// in every run.
+    pub fn for_virtual_time() -> wasmtime::Result<Self> {
+        let runtime = Self::new()?;
+        let pace = Some(Arc::new(Pace::new(runtime.engine.weak())));
+        Ok(Self { pace, ..runtime })
     }
 
     /// A runtime for a process that runs one guest and has one thread: nothing is compiled elsewhere, and nobody ticks.
@@ -69,6 +81,7 @@ impl<S: Syscalls> Runtime<S> {
             engine,
             cache,
             one_process,
+            pace: None,
         })
     }
 
@@ -92,14 +105,16 @@ impl<S: Syscalls> Runtime<S> {
 
     /// Ends the time slices: to be called every [`TICK`], see [`Runtime::start_ticker`].
     pub fn tick(&self) {
+        self.pace.iter().for_each(|pace| pace.tick());
         self.engine.increment_epoch();
     }
 
     /// Starts a thread that ticks until the runtime is gone.
     pub fn start_ticker(&self) -> std::io::Result<()> {
-        let engine = self.engine.weak();
+        let (engine, pace) = (self.engine.weak(), self.pace.clone());
         let tick = move || {
             while let Some(engine) = engine.upgrade() {
+                pace.iter().for_each(|pace| pace.tick());
                 engine.increment_epoch();
                 drop(engine);
                 std::thread::sleep(TICK);
@@ -118,6 +133,10 @@ impl<S: Syscalls> Runtime<S> {
         }
     }
 
+    pub(crate) fn pace(&self) -> Option<Arc<Pace>> {
+        self.pace.clone()
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -127,7 +146,7 @@ impl<S: Syscalls> Runtime<S> {
         if let Some(program) = self.cache.ready(&wasm) {
             return Ok(program);
         }
-        if self.one_process.is_some() {
+        if self.one_process.is_some() || self.pace.is_some() {
             return self.cache.compile(&wasm);
         }
         let done = Arc::new((Mutex::new(None), AtomicWaker::new()));

@@ -1,6 +1,7 @@
 //! What belongs to one running guest: the data of its wasmtime store.
 
 use crate::error::End;
+use crate::pace::{Pace, Slice};
 use crate::run::complain;
 use parking_lot::Mutex;
 use podsim_sys::{SignalDelivery, Syscalls};
@@ -34,6 +35,9 @@ pub(crate) struct State<S> {
     resumed: Duration,
     /// CPU time that the kernel has not heard of yet.
     uncharged: Duration,
+    /// Under virtual time: what computing costs.
+    pace: Option<Arc<Pace>>,
+    slice: Slice,
     /// Bytes of linear memory.
     memory_total: u64,
 }
@@ -50,8 +54,10 @@ pub(crate) struct Taken {
 }
 
 impl<S: Syscalls> State<S> {
-    pub(crate) fn new(task: S, knows_cwd: bool) -> Self {
+    pub(crate) fn new(task: S, knows_cwd: bool, pace: Option<Arc<Pace>>) -> Self {
         let resumed = task.clock_monotonic();
+        let mut slice = Slice::default();
+        let uncharged = pace.as_ref().map_or(Duration::ZERO, |pace| pace.start(&mut slice));
         Self {
             task,
             knows_cwd,
@@ -61,19 +67,43 @@ impl<S: Syscalls> State<S> {
             signal_export: "__wasm_signal".to_owned(),
             taken: Arc::default(),
             resumed,
-            uncharged: Duration::ZERO,
+            uncharged,
+            pace,
+            slice,
             memory_total: 0,
         }
     }
 
-    /// The guest stops running: a call, the end of its time slice, or its end.
+    /// The guest stops running: a call, or its end.
     pub(crate) fn pause(&mut self) {
-        let now = self.task.clock_monotonic();
-        self.uncharged += now.saturating_sub(self.resumed);
-        self.resumed = now;
+        if let Some(pace) = &self.pace {
+            self.uncharged += pace.call(&mut self.slice);
+        } else {
+            let now = self.task.clock_monotonic();
+            self.uncharged += now.saturating_sub(self.resumed);
+            self.resumed = now;
+        }
+        self.charge();
+    }
+
+    fn charge(&mut self) {
         if self.uncharged >= CPU_GRAIN {
             self.task.charge_cpu(std::mem::take(&mut self.uncharged));
         }
+    }
+
+    /// A tick has come: whether the guest's time slice is over and it has to yield.
+    pub(crate) fn slice_ends(&mut self) -> bool {
+        let Some(pace) = &self.pace else {
+            self.pause();
+            return true;
+        };
+        let Some(cpu) = pace.yields(&mut self.slice) else {
+            return false;
+        };
+        self.uncharged += cpu;
+        self.charge();
+        true
     }
 
     /// The guest runs again.

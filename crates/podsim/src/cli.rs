@@ -5,6 +5,7 @@ use crate::commands::{
     ps, run, serve, version, wait,
 };
 use crate::context::{Context, GlobalArgs, Target};
+use crate::node::VirtualClock;
 use crate::notes;
 use crate::terminal::{Stream, Terminal};
 use anyhow::Result;
@@ -64,6 +65,11 @@ impl Cli {
         matches!(self.command, Command::Run(_) | Command::Serve(_) | Command::Test(_))
     }
 
+    /// Whether the node's time is virtual: then there is one thread, whose idleness is what time waits for.
+    pub(crate) fn is_virtual_time(&self) -> bool {
+        matches!(&self.command, Command::Run(args) if args.is_virtual_time())
+    }
+
     /// What has to be done while there is one thread. Tells what a node will have to do without, as sentences.
     pub(crate) fn prepare(&self) -> Result<Vec<String>> {
         match &self.command {
@@ -76,14 +82,14 @@ impl Cli {
     }
 
     /// Does it.
-    pub(crate) async fn run(&self, terminal: Arc<dyn Terminal>) -> Result<i32> {
+    pub(crate) async fn run(&self, terminal: Arc<dyn Terminal>, clock: Option<Arc<VirtualClock>>) -> Result<i32> {
         let node = self
             .node
             .clone()
             .or_else(|| terminal.env("PODSIM_NODE").filter(|name| !name.is_empty()));
         let context = &Context::new(terminal, Target::Running(node), &self.global);
         match &self.command {
-            Command::Run(args) => run::run(context, args).await,
+            Command::Run(args) => run::run(context, args, clock).await,
             Command::Serve(args) => serve::run(context, args).await,
             Command::Get(args) => get::run(context, args).await,
             Command::Describe(args) => describe::run(context, args).await,

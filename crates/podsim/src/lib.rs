@@ -29,6 +29,7 @@ mod selection;
 mod terminal;
 
 use crate::cli::Cli;
+use crate::node::VirtualClock;
 use crate::terminal::{HostTerminal, Stream, Terminal};
 use clap::Parser;
 use std::sync::Arc;
@@ -52,14 +53,21 @@ pub fn main() -> ! {
     }
     // A client has one connection and one terminal: more threads would only cost start-up.
     let node = command_line.as_ref().is_ok_and(Cli::runs_a_node);
-    let mut builder = if node {
+    let clock = command_line
+        .as_ref()
+        .is_ok_and(Cli::is_virtual_time)
+        .then(Arc::<VirtualClock>::default);
+    let mut builder = if node && clock.is_none() {
         Builder::new_multi_thread()
     } else {
         Builder::new_current_thread()
     };
+    if let Some(clock) = clock.clone() {
+        builder.on_thread_park(move || clock.jump());
+    }
     let code = match builder.enable_all().build() {
         Ok(runtime) => {
-            let code = runtime.block_on(run(command_line));
+            let code = runtime.block_on(run(command_line, clock));
             // A read of stdin that waits, on a thread of its own, would be waited for.
             runtime.shutdown_background();
             code
@@ -72,10 +80,14 @@ pub fn main() -> ! {
     std::process::exit(code);
 }
 
-async fn run(command_line: Result<Cli, clap::Error>) -> i32 {
-    let terminal: Arc<dyn Terminal> = Arc::new(HostTerminal::default());
+async fn run(command_line: Result<Cli, clap::Error>, clock: Option<Arc<VirtualClock>>) -> i32 {
+    let terminal: Arc<dyn Terminal> = match clock {
+        // Time would jump while another thread writes.
+        Some(_) => Arc::new(HostTerminal::blocking()),
+        None => Arc::new(HostTerminal::default()),
+    };
     let result = match command_line {
-        Ok(command_line) => command_line.run(terminal.clone()).await,
+        Ok(command_line) => command_line.run(terminal.clone(), clock).await,
         Err(error) => return cli::complain(&error, terminal.as_ref()).await,
     };
     finish(result, terminal.as_ref()).await

@@ -43,6 +43,7 @@ pub(super) async fn sched_yield(_task: &Task) {
 pub(super) fn charge_cpu(task: &Task, user: Duration) {
     task.process.usage.lock().times.user += user;
     task.process.cgroup.charge_cpu(user);
+    task.kernel.clock().computed(user);
 }
 
 /// RLIMIT_AS says no and nothing else happens; a control group's limit kills.

@@ -54,10 +54,18 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         .iter()
         .map(|c| one(&as_container(c), Role::Ephemeral))
         .collect();
+    // Nobody hears that a Pod is over while something of it runs (`mergePodStatus` in `pkg/kubelet/status/status_manager.go`).
+    let ends = input.failure.is_some() && runtime.running().next().is_some();
     let phase = match previous.phase.as_deref() {
         Some(last @ ("Succeeded" | "Failed")) => last.to_owned(),
+        last if ends => last.unwrap_or("Pending").to_owned(),
         _ if input.failure.is_some() => "Failed".to_owned(),
         _ => phase(pod, &init, &regular, input.terminated).to_owned(),
+    };
+    let (reason, message) = match input.failure.filter(|_| !ends) {
+        // What made it fail stays.
+        Some((reason, message)) => (Some(reason.to_owned()), Some(message.to_owned())),
+        None => (None, None),
     };
     let host_network = spec.host_network == Some(true);
     let ips: Vec<String> = match runtime.sandbox() {
@@ -85,9 +93,8 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         pod_ip: ips.first().cloned(),
         pod_ips: (!ips.is_empty()).then(|| ips.into_iter().map(|ip| PodIP { ip }).collect()),
         phase: Some(phase),
-        // What made it fail stays.
-        reason: input.failure.map(|(reason, _)| reason.to_owned()),
-        message: input.failure.map(|(_, message)| message.to_owned()),
+        reason,
+        message,
         qos_class: Some(podsim_store::pod::qos_class(pod).to_owned()),
         start_time: previous.start_time.clone().or_else(|| Some(input.now.clone())),
         observed_generation: pod.metadata.generation,

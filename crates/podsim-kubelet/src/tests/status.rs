@@ -204,13 +204,15 @@ fn a_final_phase_is_never_left_and_a_deleted_pod_gets_one() {
         case.terminated = terminated;
         assert_eq!(phase(&case.generate()), expected, "{previous:?} {containers}");
     }
-    let mut case = Case::new("Always", &[], "a:run b:run");
-    case.failure = Some(("DeadlineExceeded", "too long"));
-    let status = case.generate();
-    assert_eq!(
-        (phase(&status), status.reason.as_deref(), status.message.as_deref()),
-        ("Failed", Some("DeadlineExceeded"), Some("too long"))
-    );
+    let failed = ("Failed", Some("DeadlineExceeded"), Some("too long"));
+    for (containers, expected) in [("a:run b:143", ("Running", None, None)), ("a:143 b:143", failed)] {
+        let mut case = Case::new("Always", &[], containers);
+        case.previous.phase = Some("Running".to_owned());
+        case.failure = Some(("DeadlineExceeded", "too long"));
+        let status = case.generate();
+        let told = (phase(&status), status.reason.as_deref(), status.message.as_deref());
+        assert_eq!(told, expected, "{containers}");
+    }
 }
 
 #[test]

@@ -5,11 +5,15 @@ mod clock;
 mod config;
 #[cfg(target_os = "linux")]
 mod linux_node;
+mod simulation;
+mod virtual_clock;
 mod virtual_node;
 
 pub(crate) use backend::{Backend, BackendArgs};
 
 pub(crate) use config::NodeConfig;
+pub(crate) use simulation::{Observers, Simulation};
+pub(crate) use virtual_clock::VirtualClock;
 
 use crate::cluster::Endpoint;
 use crate::data;

@@ -3,7 +3,7 @@
 use super::{Size, Stream, Terminal, too_large};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
@@ -12,6 +12,18 @@ use tokio::sync::Mutex;
 #[derive(Default)]
 pub(crate) struct HostTerminal {
     stdin: Mutex<Option<tokio::io::Stdin>>,
+    /// Output is written by the thread that writes.
+    blocking: bool,
+}
+
+impl HostTerminal {
+    /// One that has no thread for its output.
+    pub(crate) fn blocking() -> Self {
+        Self {
+            blocking: true,
+            ..Self::default()
+        }
+    }
 }
 
 #[async_trait]
@@ -26,6 +38,15 @@ impl Terminal for HostTerminal {
     }
 
     async fn write(&self, to: Stream, data: &[u8]) -> io::Result<()> {
+        if self.blocking {
+            return if to == Stream::Stderr {
+                io::stderr().write_all(data)
+            } else {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(data)?;
+                stdout.flush()
+            };
+        }
         // Flushed each time: tokio's streams write on another thread, and the process may end right after.
         if to == Stream::Stderr {
             let mut stderr = tokio::io::stderr();

@@ -37,7 +37,7 @@ pub(crate) struct Follower<'a> {
 
 /// What keeps a container from running and will not go away by waiting.
 #[derive(Debug, PartialEq, Eq)]
-struct Problem {
+pub(super) struct Problem {
     container: String,
     /// The field of the manifest that is to be changed, in the container.
     field: &'static str,
@@ -187,23 +187,8 @@ impl<'a> Follower<'a> {
     }
 
     fn prefix(&self, container: &str, index: usize) -> String {
-        let single = self.source.is_some_and(|source| {
-            let count = |list: &str| source.document.value()["spec"][list].as_array().map_or(0, Vec::len);
-            count("containers") + count("initContainers") == 1
-        });
-        let name = match (self.several, single) {
-            (false, true) => return String::new(),
-            (false, false) => container.to_owned(),
-            (true, true) => self.pod.name.clone(),
-            (true, false) => format!("{}/{container}", self.pod.name),
-        };
-        if !self.context.printer.colours() {
-            return format!("[{name}] ");
-        }
-        // Cyan, yellow, green, magenta, blue, red.
-        const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
-        let colour = COLOURS.get((self.index + index) % COLOURS.len()).copied().unwrap_or(36);
-        format!("\x1b[{colour}m[{name}]\x1b[0m ")
+        let pod = self.several.then_some(self.pod.name.as_str());
+        prefix(self.context, self.source, pod, container, self.index + index)
     }
 
     /// The Pod will never run: it is removed, and the error says what to change where.
@@ -212,34 +197,60 @@ impl<'a> Follower<'a> {
         if let Err(error) = removed {
             return error.context("cannot remove the Pod");
         }
-        let Problem {
-            container,
-            field,
-            reason,
-            message,
-        } = problem;
-        let message = format!(
-            "container {container:?} of pod {:?}: {reason}: {message}",
-            self.pod.name
-        );
-        let Some(Source { file, document }) = self.source else {
-            return Failure::new(format!("error: {message}")).into();
-        };
-        let mut path = container_path(document.value(), container);
-        let value = path.as_deref().and_then(|path| at(document.value(), path));
-        if value.is_some_and(|value| value.get(field).is_some())
-            && let Some(path) = &mut path
-        {
-            path.push_str(&format!(".{field}"));
-        }
-        let path = path.unwrap_or_else(|| "spec.containers".to_owned());
-        let place = document.position(&path);
-        Failure::new(format!(
-            "error: {file}:{}:{}: {path}: {message}",
-            place.line, place.column
-        ))
-        .into()
+        complain(self.source, &self.pod.name, problem)
     }
+}
+
+/// What stands before a container's lines: its name if there are several, and that of its Pod if there are several.
+pub(super) fn prefix(
+    context: &Context,
+    source: Option<&Source>,
+    pod: Option<&str>,
+    container: &str,
+    colour: usize,
+) -> String {
+    let single = source.is_some_and(|source| {
+        let count = |list: &str| source.document.value()["spec"][list].as_array().map_or(0, Vec::len);
+        count("containers") + count("initContainers") == 1
+    });
+    let name = match (pod, single) {
+        (None, true) => return String::new(),
+        (None, false) => container.to_owned(),
+        (Some(pod), true) => pod.to_owned(),
+        (Some(pod), false) => format!("{pod}/{container}"),
+    };
+    if !context.printer.colours() {
+        return format!("[{name}] ");
+    }
+    // Cyan, yellow, green, magenta, blue, red.
+    const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
+    let colour = COLOURS.get(colour % COLOURS.len()).copied().unwrap_or(36);
+    format!("\x1b[{colour}m[{name}]\x1b[0m ")
+}
+
+/// The error of a Pod that will never run, with the place in its manifest.
+pub(super) fn complain(source: Option<&Source>, pod: &str, problem: &Problem) -> anyhow::Error {
+    let Problem {
+        container,
+        field,
+        reason,
+        message,
+    } = problem;
+    let message = format!("container {container:?} of pod {pod:?}: {reason}: {message}");
+    let Some(Source { file, document }) = source else {
+        return Failure::new(format!("error: {message}")).into();
+    };
+    let mut path = container_path(document.value(), container);
+    let value = path.as_deref().and_then(|path| at(document.value(), path));
+    if value.is_some_and(|value| value.get(field).is_some())
+        && let Some(path) = &mut path
+    {
+        path.push_str(&format!(".{field}"));
+    }
+    let path = path.unwrap_or_else(|| "spec.containers".to_owned());
+    let place = document.position(&path);
+    let (line, column) = (place.line, place.column);
+    Failure::new(format!("error: {file}:{line}:{column}: {path}: {message}")).into()
 }
 
 /// `spec.containers[1]`.
@@ -256,7 +267,7 @@ fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 /// Containers that have been started, by index, name and id, also their last runs.
-fn started_containers(pod: &Value) -> Vec<(usize, &str, &str)> {
+pub(super) fn started_containers(pod: &Value) -> Vec<(usize, &str, &str)> {
     let statuses = ["initContainerStatuses", "containerStatuses"]
         .into_iter()
         .flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
@@ -295,7 +306,7 @@ fn runs(pod: &Value) -> bool {
 }
 
 /// What keeps the Pod from ever running.
-fn problem(pod: &Value) -> Option<Problem> {
+pub(super) fn problem(pod: &Value) -> Option<Problem> {
     let statuses = ["initContainerStatuses", "containerStatuses"]
         .into_iter()
         .flat_map(|list| pod["status"][list].as_array().into_iter().flatten());
@@ -328,7 +339,7 @@ fn problem(pod: &Value) -> Option<Problem> {
 }
 
 /// The exit code of a failed Pod: that of the first container that failed.
-fn exit_code(pod: &Value) -> i32 {
+pub(super) fn exit_code(pod: &Value) -> i32 {
     let statuses = ["initContainerStatuses", "containerStatuses"]
         .into_iter()
         .flat_map(|list| pod["status"][list].as_array().into_iter().flatten());

@@ -2,9 +2,12 @@
 //!
 //! * [`follow`]: the life of one Pod: its logs, what keeps it from running, its end.
 //! * [`detach`]: `-d`, the node in the background.
+//! * [`virtual_time`]: `--clock=virtual`; [`trace`]: what is written of that.
 
 mod detach;
 mod follow;
+mod trace;
+mod virtual_time;
 
 use crate::client::{Body, Client, is_not_found, while_doing};
 use crate::cluster::{Endpoint, Registry};
@@ -12,7 +15,7 @@ use crate::context::{Context, Target};
 use crate::errors::{Failure, report};
 use crate::local::LocalNode;
 use crate::manifests;
-use crate::node::BackendArgs;
+use crate::node::{Backend, BackendArgs, VirtualClock};
 use crate::terminal::Stream;
 use anyhow::Result;
 use clap::Args;
@@ -26,7 +29,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+use virtual_time::ClockArgs;
 
 /// Run the Pods in manifest files: create them, follow their logs, and exit as they do
 ///
@@ -45,6 +50,8 @@ pub(crate) struct RunArgs {
     node_config: Option<PathBuf>,
     #[command(flatten)]
     backend: BackendArgs,
+    #[command(flatten)]
+    clock: ClockArgs,
     /// Manifests, YAML or JSON (- is the input)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
@@ -57,8 +64,24 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Is time virtual?
+    pub(crate) fn is_virtual_time(&self) -> bool {
+        self.clock.is_virtual()
+    }
+
     /// Prepares the process for the node that it is going to run; looks whether another process can, with `-d`.
     pub(crate) fn prepare(&self) -> Result<Vec<String>> {
+        self.clock.check()?;
+        if self.clock.is_virtual() {
+            if self.detach {
+                return Err(
+                    Failure::new("error: --clock=virtual is over before anybody could look: leave -d out").into(),
+                );
+            }
+            if self.backend.backend != Backend::Virtual {
+                return Err(Failure::new("error: --clock=virtual needs --backend=virtual").into());
+            }
+        }
         if self.detach {
             self.backend.backend.preflight()
         } else {
@@ -73,7 +96,14 @@ pub(crate) struct Source {
     pub(crate) document: Document,
 }
 
-pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<i32> {
+pub(crate) async fn run(context: &Context, args: &RunArgs, clock: Option<Arc<VirtualClock>>) -> Result<i32> {
+    if let Some(clock) = clock {
+        if matches!(context.target, Target::Running(Some(_))) {
+            let message = "error: --clock=virtual is for a new node; the one that --node names runs already";
+            return Err(Failure::new(message).into());
+        }
+        return virtual_time::run(context, args, clock).await;
+    }
     if args.background {
         return detach::background(context, args).await;
     }

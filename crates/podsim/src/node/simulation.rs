@@ -1,0 +1,98 @@
+//! [`Simulation`]: a virtual node under virtual time. Everything in it happens on one thread, in an order that only the seed decides;
+//! so nothing of it listens on the host.
+
+use super::backend::Runtime;
+use super::virtual_node::{self, Make};
+use super::{NODE_GRACE, NodeConfig, VirtualClock, complain, kubelet_config, split_mix};
+use crate::data;
+use anyhow::Result;
+use futures_util::FutureExt;
+use podsim_image::{NodeImages, Registries};
+use podsim_kubelet::{Kubelet, NodeController, Scheduler};
+use podsim_store::{Observer, Store};
+use podsim_sys::{Clock, Fd, Syscalls, WaitStatus};
+use podsim_virtual::{NativeProgram, ProcessObserver, VirtualRuntime, node_hosts};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Who hears of everything.
+#[derive(Default)]
+pub(crate) struct Observers {
+    pub(crate) objects: Option<Observer>,
+    pub(crate) processes: Option<ProcessObserver>,
+}
+
+/// The node.
+pub(crate) struct Simulation {
+    pub(crate) store: Store,
+    pub(crate) runtime: VirtualRuntime,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Kubelet, scheduler and controllers; they end with this.
+    _tasks: JoinSet<()>,
+}
+
+impl Simulation {
+    /// Boots it.
+    pub(crate) fn start(
+        config: &NodeConfig,
+        clock: Arc<VirtualClock>,
+        seed: u64,
+        observers: Observers,
+    ) -> Result<Self> {
+        let clock: Arc<dyn Clock> = clock;
+        let mut entropy = seed;
+        let addresses = config.addresses()?;
+        let hosts = node_hosts(&config.name, addresses.first().copied());
+        let images = data::images();
+        let make = Make {
+            clock: clock.clone(),
+            seed: split_mix(&mut entropy),
+            hosts: hosts.clone(),
+            images: images.clone(),
+            native: no_programs(),
+            virtual_time: true,
+            observer: observers.processes,
+        };
+        let runtime = virtual_node::make(config, make)?;
+        let store = Store::new(clock.clone(), move || split_mix(&mut entropy));
+        if let Some(observer) = observers.objects {
+            store.observe(observer);
+        }
+        let shared = Runtime::Virtual(runtime.clone());
+        let kubelet = Kubelet::new(
+            kubelet_config(config, &shared, &addresses, hosts),
+            store.clone(),
+            shared.service(),
+            // No registries: what they answer, and when, is not the seed's.
+            Arc::new(NodeImages::new(images, Registries::new(std::iter::empty::<String>()))),
+            clock.clone(),
+        );
+        let scheduler = Scheduler::new(store.clone());
+        let controller = NodeController::new(store.clone(), NODE_GRACE);
+        let controllers = podsim_apiserver::controllers::run(store.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { complain("controllers", controllers.await) });
+        tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
+        tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
+        tasks.spawn(async move { complain("node controller", controller.run().await) });
+        Ok(Self {
+            store,
+            runtime,
+            clock,
+            _tasks: tasks,
+        })
+    }
+}
+
+/// `kubectl` and its like speak to the API, which is not served here.
+fn no_programs() -> NativeProgram {
+    Arc::new(|name, task| {
+        async move {
+            let message = format!("{name}: under virtual time the node has no API to talk to\n");
+            // Where nobody reads it, the exit code has to do.
+            let _ = task.write(Fd::STDERR, message.as_bytes()).await;
+            task.exit(WaitStatus::Exited(1));
+        }
+        .boxed()
+    })
+}
