@@ -15,7 +15,7 @@ run *ARGS:
 # All tests
 test:
     cargo test
-    cargo test --manifest-path wasm-images/Cargo.toml -p busybox -p nginx -p node -p podsim-guest
+    cargo test --manifest-path wasm-images/Cargo.toml -p agnhost -p busybox -p nginx -p node -p podsim-guest
 
 # The same run under virtual time, a thousand times
 repeat:

@@ -1,25 +1,15 @@
 //! `wget`: HTTP/1.1 without TLS.
 
-mod http;
 mod progress;
 
 use crate::util::files::{create, read_file, stat, write_all};
+use crate::util::http::{Connection, Failure, Response, Url};
 use crate::util::{Opts, base_name, dial, join, out::write_error, parse, show_usage};
-use http::{Connection, Response, Url};
 use podsim_guest as sys;
 use podsim_sys::{Errno, Fd, Mode, OpenFlags};
 use progress::Progress;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-/// What ends a download; the message goes behind `wget: `.
-pub(crate) struct Failure(String);
-
-impl Failure {
-    fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
 
 struct Wget {
     opts: Opts,

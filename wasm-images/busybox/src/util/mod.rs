@@ -4,6 +4,7 @@
 //! * [`users`]: `/etc/passwd` and `/etc/group`. * [`clock`]: dates. * [`mode`]: permissions as text and back.
 //! * [`human`]: sizes for people. * [`procfs`]: the processes of `/proc`. * [`pattern`]: POSIX regular expressions.
 //! * [`child`]: running programs. * [`dial`]: names, addresses and connections.
+//! * [`http`]: the client's half of HTTP.
 
 pub mod child;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod digest;
 pub mod escape;
 pub mod files;
 pub mod glob;
+pub mod http;
 pub mod human;
 pub mod mode;
 pub mod opts;

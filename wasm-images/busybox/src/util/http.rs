@@ -1,23 +1,33 @@
 //! URLs, and the client's half of HTTP/1.1.
 
-use super::Failure;
-use crate::util::dial;
+use super::dial;
 use crate::util::files::{read_some, write_all};
 use podsim_guest as sys;
 use podsim_sys::{Fd, PollEvents};
 use std::time::Duration;
 
+/// What ends an exchange, in words that go behind the applet's name.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl Failure {
+    /// From words.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
 /// `http://HOST[:PORT]/PATH`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) host: String,
-    pub(super) port: u16,
+pub struct Url {
+    pub host: String,
+    pub port: u16,
     /// With the query.
-    pub(super) path: String,
+    pub path: String,
 }
 
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+    pub fn parse(text: &str) -> Result<Self, Failure> {
         let rest = match text.split_once("://") {
             Some(("http", rest)) => rest,
             Some(_) => return Err(Failure(format!("not an http or ftp url: {text}"))),
@@ -48,7 +58,7 @@ impl Url {
     }
 
     /// Where a `Location` leads.
-    pub(super) fn join(&self, location: &str) -> Result<Self, Failure> {
+    pub fn join(&self, location: &str) -> Result<Self, Failure> {
         if location.contains("://") {
             return Self::parse(location);
         }
@@ -67,7 +77,7 @@ impl Url {
         Ok(Self { path, ..self.clone() })
     }
 
-    pub(super) fn host_and_port(&self) -> String {
+    pub fn host_and_port(&self) -> String {
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
@@ -83,17 +93,17 @@ impl Url {
 
 /// The head of an answer.
 #[derive(Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) status_line: String,
-    pub(super) headers: Vec<(String, String)>,
+pub struct Response {
+    pub status: u16,
+    pub status_line: String,
+    pub headers: Vec<(String, String)>,
     /// How long the body is; `None` is "to the end".
-    pub(super) length: Option<u64>,
+    pub length: Option<u64>,
     chunked: bool,
 }
 
 impl Response {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(n, _)| n.eq_ignore_ascii_case(name))
@@ -102,7 +112,7 @@ impl Response {
 }
 
 /// A connection, closed in the end.
-pub(super) struct Connection {
+pub struct Connection {
     fd: Fd,
     timeout: Duration,
     buffer: Vec<u8>,
@@ -120,7 +130,7 @@ impl Drop for Connection {
 const MOST_HEAD: usize = 64 * 1024;
 
 impl Connection {
-    pub(super) fn new(fd: Fd, timeout: Duration) -> Self {
+    pub fn new(fd: Fd, timeout: Duration) -> Self {
         Self {
             fd,
             timeout,
@@ -130,7 +140,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         write_all(self.fd, bytes).map_err(|error| Failure(format!("write error: {error}")))
     }
 
@@ -158,7 +168,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn response(&mut self, head_only: bool) -> Result<Response, Failure> {
+    pub fn response(&mut self, head_only: bool) -> Result<Response, Failure> {
         loop {
             let response = self.one_response()?;
             if response.status >= 200 {
@@ -202,7 +212,7 @@ impl Connection {
     }
 
     /// Reads some of the body; 0 is its end.
-    pub(super) fn body(&mut self, response: &Response, buf: &mut [u8]) -> Result<usize, Failure> {
+    pub fn body(&mut self, response: &Response, buf: &mut [u8]) -> Result<usize, Failure> {
         if self.ended {
             return Ok(0);
         }
