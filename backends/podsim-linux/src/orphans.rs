@@ -28,7 +28,13 @@ pub(crate) fn pids() -> impl Iterator<Item = i32> {
 }
 
 /// Kills all processes in a mount namespace. Returns when none is left but dead ones that their parents have not noticed.
-pub(crate) fn kill_in_mount_namespace(inode: u64) {
+///
+/// It takes the namespace itself and not its inode number: without anybody in it, the next namespace of the host would get that number, and
+/// with it the signals.
+pub(crate) fn kill_in_mount_namespace(namespace: &OwnedFd) {
+    let Ok(inode) = rustix::fs::fstat(namespace).map(|stat| stat.st_ino) else {
+        return;
+    };
     for _ in 0..ROUNDS {
         let found = in_mount_namespace(inode);
         if found.is_empty() {

@@ -111,6 +111,8 @@ pub(crate) struct ProcessOrders {
 pub(crate) enum Answer {
     /// The first stage: the process that the orders are about has this pid, in the node's namespace.
     Pid(i32),
+    /// The second stage: the mount namespace that was made for it comes along.
+    MountNamespace,
     /// The second stage: the master of the terminal comes along.
     Terminal,
     /// It could not be done.

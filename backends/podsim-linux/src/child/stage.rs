@@ -121,7 +121,11 @@ fn become_program(channel: &Channel, orders: &Orders) -> Result<(Program, Vec<St
     umask(Mode::empty());
     let process = &orders.process;
     match &orders.root {
-        Some(root) => root::enter(root, &process.security)?,
+        Some(root) => {
+            let own = fs::File::open("/proc/thread-self/ns/mnt").map_err(context("/proc/thread-self/ns/mnt"))?;
+            channel.send(&Answer::MountNamespace, &[own.as_fd()])?;
+            root::enter(root, &process.security)?;
+        }
         // The root of the mount namespace that was joined.
         None => rustix::process::chdir("/").map_err(io::Error::from)?,
     }

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::backend::{ContainerRecord, RunningProcess, environment};
 use podsim_cri::{ContainerConfig, ContainerId, Error, LogStream, NamespaceInodes, NamespaceMode, Result};
-use podsim_sys::{CloneFlags, NsKind, Pid, Signal, Winsize};
+use podsim_sys::{CloneFlags, Pid, Signal, Winsize};
+use rustix::fd::OwnedFd;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -209,6 +210,7 @@ impl Container {
             stdout,
             stderr,
             terminal,
+            mount_namespace,
         } = started;
         drop((stdin, terminal));
         let pump = async |stream: Option<Stream>, to| {
@@ -219,7 +221,9 @@ impl Container {
         let end = async {
             let status = process.exited().await;
             // What the container left behind ends with it.
-            self.kill_rest().await;
+            if let Some(namespace) = mount_namespace {
+                self.kill_rest(namespace).await;
+            }
             self.stdin.lock().take();
             status
         };
@@ -237,15 +241,11 @@ impl Container {
     }
 
     /// Kills what is left when the first process has ended: nothing in a pid namespace of its own.
-    async fn kill_rest(&self) {
+    async fn kill_rest(&self, mount_namespace: OwnedFd) {
         if self.config.namespaces.pid == NamespaceMode::Container {
             return;
         }
-        let Ok(running) = self.running() else { return };
-        let Some(inode) = running.namespace_inodes().get(&NsKind::Mnt).copied() else {
-            return;
-        };
-        let killed = tokio::task::spawn_blocking(move || crate::orphans::kill_in_mount_namespace(inode));
+        let killed = tokio::task::spawn_blocking(move || crate::orphans::kill_in_mount_namespace(&mount_namespace));
         let _ = killed.await;
     }
 

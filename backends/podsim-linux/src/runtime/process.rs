@@ -39,6 +39,8 @@ pub(crate) struct Started {
     pub(crate) stderr: Option<Stream>,
     /// The master of its terminal, if it has one; stdin and stdout are the same.
     pub(crate) terminal: Option<Stream>,
+    /// The mount namespace that was made for it. While this is open, no other one can have its inode number.
+    pub(crate) mount_namespace: Option<OwnedFd>,
 }
 
 /// Starts a process: returns when its program runs.
@@ -63,16 +65,25 @@ pub(crate) async fn start(
         .spawn(orders.process.argv.clone(), child, theirs)
         .await
         .map_err(internal)?;
-    let talk = tokio::task::spawn_blocking(move || talk(&ours, stage, &orders, &descriptors));
-    let (pid, pidfd, master) = talk.await.map_err(|error| internal(io::Error::other(error)))??;
-    let inodes = namespace_inodes(pid);
-    let pidfd = Arc::new(pidfd);
-    let process = Process {
-        pid: Pid(pid),
-        exit: watch_exit(pidfd.clone()).map_err(internal)?,
-        pidfd,
-        inodes,
-    };
+    // Also when nobody waits for the start any more, the process has to be waited for: a pid namespace does not end before that.
+    let talk = tokio::task::spawn_blocking(move || -> Result<_> {
+        let Talk {
+            pid,
+            pidfd,
+            master,
+            mount_namespace,
+        } = talk(&ours, stage, &orders, &descriptors)?;
+        let inodes = namespace_inodes(pid);
+        let pidfd = Arc::new(pidfd);
+        let process = Process {
+            pid: Pid(pid),
+            exit: watch_exit(pidfd.clone()).map_err(internal)?,
+            pidfd,
+            inodes,
+        };
+        Ok((process, master, mount_namespace))
+    });
+    let (process, master, mount_namespace) = talk.await.map_err(|error| internal(io::Error::other(error)))??;
     let terminal = master.map(Stream::new).transpose().map_err(internal)?;
     Ok(match terminal {
         Some(terminal) => Started {
@@ -81,6 +92,7 @@ pub(crate) async fn start(
             stdout: Some(terminal.clone()),
             stderr: None,
             terminal: Some(terminal),
+            mount_namespace,
         },
         None => Started {
             process,
@@ -88,6 +100,7 @@ pub(crate) async fn start(
             stdout,
             stderr,
             terminal: None,
+            mount_namespace,
         },
     })
 }
@@ -95,13 +108,22 @@ pub(crate) async fn start(
 /// A descriptor that goes along with orders.
 pub(crate) type Descriptor = Arc<dyn AsFd + Send + Sync>;
 
-/// Gives the orders and listens to what comes of them: the process, and the master of its terminal.
+/// What comes of orders.
+struct Talk {
+    pid: i32,
+    pidfd: OwnedFd,
+    /// Of its terminal.
+    master: Option<OwnedFd>,
+    mount_namespace: Option<OwnedFd>,
+}
+
+/// Gives the orders and listens to what comes of them.
 fn talk(
     channel: &Channel,
     mut stage: std::process::Child,
     orders: &Orders,
     descriptors: &[Descriptor],
-) -> Result<(i32, OwnedFd, Option<OwnedFd>)> {
+) -> Result<Talk> {
     let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(|fd| fd.as_fd()).collect();
     let asked = || -> io::Result<_> {
         channel.set_patience(PATIENCE)?;
@@ -125,10 +147,18 @@ fn talk(
     // The number cannot be used again before this process, the parent, has waited for it.
     let name = rustix::process::Pid::from_raw(pid).ok_or_else(|| internal(io::ErrorKind::InvalidData.into()))?;
     let pidfd = pidfd_open(name, PidfdFlags::empty()).map_err(|errno| internal(errno.into()))?;
-    let mut master = None;
+    let (mut master, mut mount_namespace) = (None, None);
     let failure = loop {
         match channel.receive::<Answer>() {
-            Ok(None) => return Ok((pid, pidfd, master)),
+            Ok(None) => {
+                return Ok(Talk {
+                    pid,
+                    pidfd,
+                    master,
+                    mount_namespace,
+                });
+            }
+            Ok(Some((Answer::MountNamespace, descriptors))) => mount_namespace = descriptors.into_iter().next(),
             Ok(Some((Answer::Terminal, descriptors))) => master = descriptors.into_iter().next(),
             Ok(Some((Answer::Failed(failure), _))) => break start_failed(failure.message, failure.exit_code),
             Ok(Some((Answer::Pid(_), _))) => break internal(io::Error::other("a second pid")),
@@ -221,6 +251,7 @@ pub(crate) fn session(started: Started) -> ExecSession {
         stdout,
         stderr,
         terminal,
+        mount_namespace: _,
     } = started;
     ExecSession {
         stdin: stdin.map(|stream| Box::new(Input(Some(stream))) as BoxWrite),
