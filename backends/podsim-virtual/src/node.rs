@@ -1,6 +1,7 @@
 //! The node under the Pods: kernel, images, its own filesystem, interfaces and shell.
 
 use crate::config::VirtualConfig;
+use crate::dial::NodeNet;
 use crate::launcher::WasmLauncher;
 use crate::process::{self, Io, StartRequest};
 use crate::rootfs::LayerCache;
@@ -126,6 +127,11 @@ impl Node {
 
     fn net(&self) -> &Arc<NetNamespace> {
         &self.kernel.initial_namespaces().net
+    }
+
+    /// Connections from the node.
+    pub(crate) fn dialer(&self) -> NodeNet {
+        NodeNet(self.net().clone())
     }
 
     fn bring_up_network(&self) -> podsim_sys::Result<()> {

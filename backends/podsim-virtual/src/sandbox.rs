@@ -7,6 +7,7 @@ use crate::rootfs::{self, RootfsRequest};
 use crate::stdio::describe;
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use podsim_cri::backend::HostPorts;
 use podsim_cri::{
     NamespaceInodes, NamespaceMode, PodSandboxConfig, PodSandboxState, PodSandboxStatus, Result, SandboxId,
     SecurityContext, UtsNamespace,
@@ -35,6 +36,7 @@ pub(crate) struct Sandbox {
     pub(crate) resolv_conf: PathRef,
     pub(crate) containers: Mutex<Vec<Arc<Container>>>,
     pub(crate) pause: Task,
+    pub(crate) host_ports: HostPorts,
     life: Mutex<Life>,
     image: String,
 }
@@ -76,6 +78,10 @@ impl Sandbox {
         let kernel = &node.kernel;
         let initial = kernel.initial_namespaces();
         let image = rootfs::find_image(&node.config.images, &node.config.sandbox_image)?;
+        // With the node's network the Pod's ports are the node's own.
+        let mappings = address.map_or(&[][..], |_| &config.port_mappings);
+        let pod = address.unwrap_or(Ipv4Addr::UNSPECIFIED).into();
+        let host_ports = HostPorts::open(mappings, pod, &node.dialer(), &node.config.clock)?;
         let cgroup = kernel
             .root_cgroup()
             .child(&format!("kubepods/pod{}", config.metadata.uid));
@@ -164,6 +170,7 @@ impl Sandbox {
             resolv_conf,
             containers: Mutex::default(),
             pause,
+            host_ports,
             life: Mutex::new(Life { ready: true, address }),
             image: node.config.sandbox_image.clone(),
             config,
@@ -218,6 +225,7 @@ impl Sandbox {
             life.ready = false;
             life.address.take()
         };
+        self.host_ports.close();
         for container in self.containers.lock().iter() {
             container.kill(node);
         }

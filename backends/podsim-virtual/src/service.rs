@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use podsim_cri::backend::{Cidr, Ipam};
+use podsim_cri::backend::{self, Cidr, Ipam};
 use podsim_cri::*;
 use podsim_kernel::fs::{FsContext, PathRef};
 use podsim_sys::{Mode, Signal, Winsize, sleep_until};
@@ -223,6 +223,7 @@ impl RuntimeService for VirtualRuntime {
                 container.exited().await;
             }
         }
+        sandbox.host_ports.closed().await;
         Ok(())
     }
 
@@ -474,6 +475,10 @@ impl RuntimeService for VirtualRuntime {
                 )
             })?;
         Ok(Box::new(HostConnection(stream)))
+    }
+
+    async fn dial(&self, address: SocketAddr) -> std::io::Result<BoxDuplex> {
+        backend::dial(&self.node.dialer(), address).await
     }
 
     async fn container_logs(&self, id: &ContainerId, options: LogOptions) -> Result<LogEntries> {

@@ -14,6 +14,9 @@ pub(crate) fn io_error(errno: Errno) -> io::Error {
         Errno::EPIPE => io::ErrorKind::BrokenPipe,
         Errno::ECONNREFUSED => io::ErrorKind::ConnectionRefused,
         Errno::ECONNRESET => io::ErrorKind::ConnectionReset,
+        Errno::EHOSTUNREACH => io::ErrorKind::HostUnreachable,
+        Errno::ENETUNREACH => io::ErrorKind::NetworkUnreachable,
+        Errno::ETIMEDOUT => io::ErrorKind::TimedOut,
         Errno::ENOENT => io::ErrorKind::NotFound,
         _ => io::ErrorKind::Other,
     };

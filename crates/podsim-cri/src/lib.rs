@@ -7,8 +7,9 @@
 //! * [`fake`] is a runtime that runs nothing, for tests of what stands above; [`backend`] is what those share that run something.
 //!
 //! The shape follows `k8s.io/cri-api` (`runtime/v1/api.proto`), so that a CRI gRPC server can be put on these traits and a
-//! CRI client under them. Two things are added, because the kubelet of podsim need not share a filesystem with its
-//! runtime: volumes (in CRI the kubelet writes into the node's `/var/lib/kubelet`) and log reading (in CRI, files).
+//! CRI client under them. Three things are added, because the kubelet of podsim need share neither a filesystem nor a network with its
+//! runtime: volumes (in CRI the kubelet writes into the node's `/var/lib/kubelet`), log reading (in CRI, files) and `dial` (in CRI, the
+//! kubelet's own connections).
 
 pub mod backend;
 pub mod container;

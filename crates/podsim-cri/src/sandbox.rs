@@ -40,6 +40,41 @@ pub struct DnsConfig {
     pub options: Vec<String>,
 }
 
+/// The protocol of a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        })
+    }
+}
+
+/// A port of the machine that leads to a port of the Pod (`PortMapping`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortMapping {
+    /// The protocol of both.
+    pub protocol: Protocol,
+    /// The Pod's.
+    pub container_port: u16,
+    /// The machine's.
+    pub host_port: u16,
+    /// The address of the machine. Empty leaves it to the runtime; podsim's take 127.0.0.1.
+    pub host_ip: String,
+}
+
 /// A sandbox to be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodSandboxConfig {
@@ -51,6 +86,8 @@ pub struct PodSandboxConfig {
     pub log_directory: String,
     /// DNS; the runtime writes `/etc/resolv.conf`.
     pub dns_config: Option<DnsConfig>,
+    /// Ports of the machine; open as long as the sandbox is ready. With the node's network they mean nothing.
+    pub port_mappings: Vec<PortMapping>,
     /// Kept for selection.
     pub labels: BTreeMap<String, String>,
     /// Kept.

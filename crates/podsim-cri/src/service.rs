@@ -7,6 +7,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What runs the containers of a node.
@@ -78,6 +79,14 @@ pub trait RuntimeService: Send + Sync + 'static {
 
     /// Connects to 127.0.0.1:`port` in the sandbox's network namespace.
     async fn port_forward(&self, sandbox: &SandboxId, port: u16) -> Result<BoxDuplex>;
+
+    /// Connects from the node's network namespace, over TCP: what the kubelet of a real node does by itself for probes and hooks, being in
+    /// that namespace. The caller sets the time limit, by dropping the future.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2), by their kind.
+    async fn dial(&self, address: SocketAddr) -> std::io::Result<BoxDuplex>;
 
     /// The log of a container, also of one that has ended but was not removed.
     async fn container_logs(&self, id: &ContainerId, options: LogOptions) -> Result<LogEntries>;

@@ -144,7 +144,6 @@ mod tests {
             warnings,
             [
                 "spec.affinity.podAffinity recorded",
-                "spec.containers[0].ports[0].hostPort recorded",
                 "spec.containers[0].resources.limits.cpu recorded",
                 "spec.containers[0].securityContext.seccompProfile recorded",
                 "spec.volumes[1].nfs refused",

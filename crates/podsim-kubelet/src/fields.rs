@@ -183,12 +183,12 @@ pub const FIELDS: &[Field] = &[
     enforced(
         "spec.containers[].lifecycle.postStart.httpGet",
         Container,
-        "a request to the Pod, or to the Pod that has the host's address; TLS is not spoken: HTTPS falls back to HTTP",
+        "a request from the node to the Pod, or to the host that is named; TLS is not spoken: HTTPS falls back to HTTP",
     ),
     enforced(
         "spec.containers[].lifecycle.preStop.httpGet",
         Container,
-        "a request to the Pod, or to the Pod that has the host's address; TLS is not spoken: HTTPS falls back to HTTP",
+        "a request from the node to the Pod, or to the host that is named; TLS is not spoken: HTTPS falls back to HTTP",
     ),
     enforced(
         "spec.containers[].lifecycle.stopSignal",
@@ -198,17 +198,17 @@ pub const FIELDS: &[Field] = &[
     enforced(
         "spec.containers[].livenessProbe",
         Container,
-        "the container is restarted when it fails; network probes ask the loopback address inside the Pod",
+        "the container is restarted when it fails; network probes go from the node to the Pod's address",
     ),
     enforced(
         "spec.containers[].readinessProbe",
         Container,
-        "decides whether the container is ready; network probes ask the loopback address inside the Pod",
+        "decides whether the container is ready; network probes go from the node to the Pod's address",
     ),
     enforced(
         "spec.containers[].startupProbe",
         Container,
-        "the other probes wait for it; network probes ask the loopback address inside the Pod",
+        "the other probes wait for it; network probes go from the node to the Pod's address",
     ),
     recorded(
         "spec.containers[].livenessProbe.httpGet.scheme",
@@ -231,13 +231,18 @@ pub const FIELDS: &[Field] = &[
         "names and documents ports, as in Kubernetes: every port is open inside of the Pod's network",
     )
     .about(NsKind::Net),
-    recorded(
+    enforced(
         "spec.containers[].ports[].hostPort",
         Container,
-        "two Pods on a node cannot have the same; the port is not opened: use podsim port-forward",
+        "a port of this machine that leads to the Pod, while its sandbox runs; two Pods on a node cannot have the same; not SCTP",
     )
     .about(NsKind::Net),
-    recorded("spec.containers[].ports[].hostIP", Container, "goes with hostPort").about(NsKind::Net),
+    enforced(
+        "spec.containers[].ports[].hostIP",
+        Container,
+        "the address of this machine for hostPort: 127.0.0.1 unless it is set; 0.0.0.0 is all",
+    )
+    .about(NsKind::Net),
     enforced(
         "spec.containers[].resources",
         Container,

@@ -1,8 +1,9 @@
 //! What a Pod's sandbox is to be (`generatePodSandboxConfig`).
 
+use crate::containers::{init_containers, is_sidecar, regular_containers};
 use crate::{KubeletConfig, dns};
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
-use podsim_cri::{NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata};
+use k8s_openapi::api::core::v1::{ContainerPort, Pod, PodSpec};
+use podsim_cri::{NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol};
 
 /// The host name of the Pod: `spec.hostname`, else its own name, cut to what a host name may be.
 pub(crate) fn hostname(pod: &Pod) -> String {
@@ -51,6 +52,26 @@ pub(crate) fn pod_labels(pod: &Pod) -> Vec<(String, String)> {
     .collect()
 }
 
+/// The ports of the machine that lead to the Pod: those of its containers and sidecars (`MakePortMappings`).
+fn port_mappings(pod: &Pod) -> Vec<PortMapping> {
+    let sidecars = init_containers(pod).iter().filter(|c| is_sidecar(c));
+    let containers = sidecars.chain(regular_containers(pod));
+    let mapping = |port: &ContainerPort| {
+        let number = |port: i32| u16::try_from(port).ok().filter(|port| *port > 0);
+        Some(PortMapping {
+            protocol: match port.protocol.as_deref() {
+                Some("UDP") => Protocol::Udp,
+                Some("SCTP") => Protocol::Sctp,
+                _ => Protocol::Tcp,
+            },
+            container_port: number(port.container_port)?,
+            host_port: number(port.host_port?)?,
+            host_ip: port.host_ip.clone().unwrap_or_default(),
+        })
+    };
+    containers.flat_map(|c| c.ports.iter().flatten()).filter_map(mapping).collect()
+}
+
 /// The sandbox of a Pod.
 pub(crate) fn sandbox_config(pod: &Pod, spec: &PodSpec, attempt: u32, config: &KubeletConfig) -> PodSandboxConfig {
     let meta = &pod.metadata;
@@ -69,9 +90,44 @@ pub(crate) fn sandbox_config(pod: &Pod, spec: &PodSpec, attempt: u32, config: &K
         },
         hostname: if host_network { String::new() } else { hostname(pod) },
         dns_config: dns::dns_config(pod, spec, config),
+        port_mappings: if host_network { Vec::new() } else { port_mappings(pod) },
         labels,
         annotations: meta.annotations.clone().unwrap_or_default(),
         namespaces: namespace_option(spec),
         uts: config.uts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ports_of_the_machine_are_those_of_the_containers_and_sidecars() {
+        let pod: Pod = serde_json::from_value(json!({ "metadata": {}, "spec": {
+            "initContainers": [
+                { "name": "init", "ports": [{ "containerPort": 1, "hostPort": 1001 }] },
+                { "name": "sidecar", "restartPolicy": "Always", "ports": [{ "containerPort": 2, "hostPort": 1002, "protocol": "UDP" }] },
+            ],
+            "containers": [
+                { "name": "a", "ports": [{ "containerPort": 3 }, { "containerPort": 4, "hostPort": 1004, "hostIP": "0.0.0.0" }] },
+                { "name": "b", "ports": [{ "containerPort": 5, "hostPort": 1005, "protocol": "SCTP", "hostIP": "" }] },
+            ],
+        } }))
+        .expect("a Pod");
+        let line = |m: &PortMapping| format!("{}:{} -> {}/{}", m.host_ip, m.host_port, m.container_port, m.protocol);
+        let of = |pod: &Pod| {
+            let spec = pod.spec.clone().unwrap_or_default();
+            let config = sandbox_config(pod, &spec, 0, &KubeletConfig::default());
+            config.port_mappings.iter().map(line).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&pod),
+            [":1002 -> 2/UDP", "0.0.0.0:1004 -> 4/TCP", ":1005 -> 5/SCTP"]
+        );
+        let mut host = pod;
+        host.spec.get_or_insert_default().host_network = Some(true);
+        assert!(of(&host).is_empty(), "the ports of the node are the Pod's own");
     }
 }

@@ -36,17 +36,6 @@ pub enum Error {
     /// All addresses are taken.
     #[error("no free address in {0}")]
     NoAddress(Cidr),
-    /// Another program, or another Pod, has the port. The scheduler's words (`NodePorts`).
-    #[error("node(s) didn't have free ports for the requested pod ports: {0} is in use")]
-    PortTaken(String),
-    /// A port that the user may not open.
-    #[error(
-        "cannot open {0}: ports below net.ipv4.ip_unprivileged_port_start (usually 1024) need CAP_NET_BIND_SERVICE; choose a higher hostPort"
-    )]
-    PortForbidden(String),
-    /// `hostIP` is not here.
-    #[error("cannot open {0}: hostIP is not an address of this host")]
-    NoSuchHostIp(String),
 }
 
 impl Error {
@@ -61,8 +50,7 @@ impl From<Error> for podsim_cri::Error {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         match error {
-            Error::RangeTaken { .. } | Error::NotABridge(_) | Error::PortTaken(_) => Self::FailedPrecondition(text),
-            Error::PortForbidden(_) | Error::NoSuchHostIp(_) => Self::InvalidArgument(text),
+            Error::RangeTaken { .. } | Error::NotABridge(_) => Self::FailedPrecondition(text),
             Error::Netlink(_) | Error::Host { .. } | Error::NoAddress(_) => Self::Internal(text),
         }
     }

@@ -1,8 +1,8 @@
-//! The network of Pods: a bridge, a pair of interfaces for each, addresses, and ways in from the host.
+//! The network of Pods: a bridge, a pair of interfaces for each, addresses, and a way in.
 //!
 //! * [`NetNs`]: a network namespace, and work and sockets in it.
 //! * [`NodeNetwork`]: the node's: the host's own or one of its own; connects Pods ([`PodAttachment`]) and gives them addresses ([`Lease`]).
-//! * [`HostPort`]: a port of the host that leads to a Pod's. [`port_forward`]: one connection into a Pod.
+//! * [`port_forward`]: one connection into a Pod.
 //! * [`Leftovers`]: what processes that were killed have left on the host.
 //!
 //! All changes go through [`crate::netlink`]. Nothing of the host's is changed but that the bridge and its ports are added: Pods reach each
@@ -10,7 +10,6 @@
 
 mod bridge;
 mod error;
-mod host_port;
 mod ipam;
 mod netns;
 mod node;
@@ -20,7 +19,6 @@ mod port_forward;
 mod tests;
 
 pub use error::{Error, Result};
-pub use host_port::{HostPort, HostPortConfig, Protocol};
 pub use ipam::{Ipam, Lease};
 pub use netns::NetNs;
 pub use node::{Leftovers, NodeNetwork, NodeNetworkConfig, OurLink};

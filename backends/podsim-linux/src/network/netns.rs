@@ -4,6 +4,7 @@
 //! worker of tokio's, never changes.
 
 use crate::netlink::Netlink;
+use podsim_cri::backend::Dial;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags};
@@ -106,12 +107,6 @@ impl NetNs {
             .await
     }
 
-    /// Connects to an address in it.
-    pub async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let socket = self.socket(address.ip(), SocketType::STREAM).await?;
-        TcpSocket::from_std_stream(socket.into()).connect(address).await
-    }
-
     /// Listens on an address in it.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
         let socket = self.socket(address.ip(), SocketType::STREAM).await?;
@@ -128,8 +123,18 @@ impl NetNs {
         UdpSocket::from_std(socket.into())
     }
 
-    /// A datagram socket that is connected to an address in it.
-    pub async fn connect_udp(&self, address: SocketAddr) -> io::Result<UdpSocket> {
+}
+
+impl Dial for NetNs {
+    type Stream = TcpStream;
+    type Datagrams = UdpSocket;
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = self.socket(address.ip(), SocketType::STREAM).await?;
+        TcpSocket::from_std_stream(socket.into()).connect(address).await
+    }
+
+    async fn connect_udp(&self, address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = self.socket(address.ip(), SocketType::DGRAM).await?;
         rustix::net::connect(&socket, &address)?;
         UdpSocket::from_std(socket.into())

@@ -1,6 +1,7 @@
 //! `kubectl port-forward`: a connection to a port of a Pod, from within.
 
 use super::NetNs;
+use podsim_cri::backend::Dial;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tokio::net::TcpStream;

@@ -3,6 +3,7 @@
 use super::{Cidr, Error, InterfaceConfig, Leftovers, NetNs, NodeNetwork, NodeNetworkConfig, Owner, PodAttachment};
 use crate::netlink::{self, Address, Netlink};
 use crate::testing::is_root;
+use podsim_cri::backend::Dial;
 use podsim_sys::{Interface, InterfaceFlags};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

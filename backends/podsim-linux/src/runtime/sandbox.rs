@@ -10,7 +10,7 @@ use crate::runtime::process::{self, Descriptor, Process, failed, internal};
 use crate::runtime::stdio::Stdio;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use podsim_cri::backend::command_line;
+use podsim_cri::backend::{HostPorts, command_line};
 use podsim_cri::{
     ContainerConfig, DnsConfig, Image, NamespaceMode, PodSandboxConfig, PodSandboxState, PodSandboxStatus, Result,
     SandboxId, SecurityContext, UtsNamespace,
@@ -19,7 +19,7 @@ use podsim_sys::{CloneFlags, Signal};
 use rustix::mount::MountFlags;
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ pub(crate) struct Sandbox {
     pub(crate) net: NetNs,
     cgroup: Option<Cgroup>,
     pub(crate) containers: Mutex<Vec<Arc<Container>>>,
+    pub(crate) host_ports: HostPorts,
     life: Mutex<Life>,
     image: String,
 }
@@ -82,6 +83,10 @@ impl Sandbox {
                     .map_err(|error| podsim_cri::Error::Internal(error.to_string()))?,
             ),
         };
+        // With the node's network the Pod's ports are the node's own.
+        let mappings = lease.as_ref().map_or(&[][..], |_| &config.port_mappings);
+        let address = lease.as_ref().map_or(Ipv4Addr::UNSPECIFIED, Lease::address);
+        let host_ports = HostPorts::open(mappings, address.into(), node.network.netns(), &node.config.clock)?;
         let cgroup = node.cgroup(&config.metadata.uid, &id.0)?;
         let orders = Self::orders(node, &config, &image, &directory, cgroup.clone())?;
         let (join, descriptors) = match config.namespaces.network {
@@ -119,6 +124,7 @@ impl Sandbox {
             net,
             cgroup,
             containers: Mutex::default(),
+            host_ports,
             life: Mutex::new(Life { ready: true, attached }),
             image: node.config.sandbox_image.clone(),
             config,
@@ -241,6 +247,7 @@ impl Sandbox {
             life.ready = false;
             life.attached.take()
         };
+        self.host_ports.close();
         for container in self.containers.lock().iter() {
             container.kill();
         }

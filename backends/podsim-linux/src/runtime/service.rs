@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use podsim_cri::*;
 use podsim_sys::{Pid, Signal, Winsize, sleep_until};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -229,6 +230,7 @@ impl RuntimeService for LinuxRuntime {
                 container.exited().await;
             }
         }
+        sandbox.host_ports.closed().await;
         Ok(())
     }
 
@@ -451,6 +453,10 @@ impl RuntimeService for LinuxRuntime {
             ))
         })?;
         Ok(Box::new(stream))
+    }
+
+    async fn dial(&self, address: SocketAddr) -> std::io::Result<BoxDuplex> {
+        backend::dial(self.node.network.netns(), address).await
     }
 
     async fn container_logs(&self, id: &ContainerId, options: LogOptions) -> Result<LogEntries> {

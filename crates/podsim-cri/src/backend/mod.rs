@@ -4,10 +4,13 @@
 //! * [`Log`]: its output line by line; [`BroadcastReader`]: its output for those who attach.
 //! * [`user`]: who its processes run as; [`command_line`], [`environment`]: what they are started with.
 //! * [`Cidr`], [`Ipam`]: addresses for Pods; [`InterfaceConfig`]: an interface of the node.
+//! * [`Dial`]: the way from the node to its Pods; [`HostPorts`]: ports of the machine that lead to a Pod.
 
 mod broadcast;
 mod cidr;
 mod container;
+mod dial;
+mod host_port;
 mod interface;
 mod ipam;
 mod log;
@@ -17,6 +20,8 @@ pub mod user;
 pub use broadcast::BroadcastReader;
 pub use cidr::Cidr;
 pub use container::{ContainerRecord, Exit, Life, RunningProcess, now};
+pub use dial::{Datagrams, Dial, dial};
+pub use host_port::HostPorts;
 pub use interface::InterfaceConfig;
 pub use ipam::Ipam;
 pub use log::Log;

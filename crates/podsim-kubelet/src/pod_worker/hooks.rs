@@ -37,9 +37,8 @@ impl PodWorker {
         Subject {
             dialer: Dialer {
                 runtime: self.node.runtime.clone(),
-                sandbox: sandbox.id.clone(),
                 pod_ip: pod_ip.unwrap_or_default(),
-                node_ips: self.node.config.addresses.clone(),
+                node_hosts: self.node.config.node_hosts.clone(),
             },
             clock: self.node.clock.clone(),
             id,

@@ -2,20 +2,19 @@
 
 use k8s_openapi::api::core::v1::Container;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use podsim_cri::{BoxDuplex, Error, NamespaceMode, PodSandboxFilter, PodSandboxState, RuntimeService, SandboxId};
-use std::net::IpAddr;
+use podsim_cri::{BoxDuplex, RuntimeService};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-/// Connects as the kubelet of a real node would, who has a route to every Pod.
+/// Connects as the kubelet of a real node would: from the node's network, which has a route to every Pod.
 #[derive(Clone)]
 pub(crate) struct Dialer {
     pub(crate) runtime: Arc<dyn RuntimeService>,
-    /// The Pod's.
-    pub(crate) sandbox: SandboxId,
     /// The Pod's address, which is the node's with `hostNetwork`.
     pub(crate) pod_ip: String,
-    /// The node's addresses.
-    pub(crate) node_ips: Vec<IpAddr>,
+    /// The node's `/etc/hosts`: the names that it knows.
+    pub(crate) node_hosts: String,
 }
 
 impl Dialer {
@@ -26,39 +25,38 @@ impl Dialer {
 
     /// Connects. The error is worded as Go's `net.Dial` does.
     pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<BoxDuplex, String> {
-        let address = join_host_port(host, port);
-        let Some(sandbox) = self.sandbox_of(host).await else {
-            return Err(format!("dial tcp {address}: connect: no route to host"));
+        let Some(ip) = resolve(host, &self.node_hosts) else {
+            return Err(format!("dial tcp: lookup {host}: no such host"));
         };
-        self.runtime
-            .port_forward(&sandbox, port)
-            .await
-            .map_err(|error| match error {
-                Error::NotFound(_) => format!("dial tcp {address}: connect: no route to host"),
-                _ => format!("dial tcp {address}: connect: connection refused"),
-            })
+        let address = SocketAddr::new(ip, port);
+        let failed = |error| format!("dial tcp {address}: connect: {}", message(&error));
+        self.runtime.dial(address).await.map_err(failed)
     }
+}
 
-    /// The sandbox in whose network this address is.
-    async fn sandbox_of(&self, host: &str) -> Option<SandboxId> {
-        if host == self.pod_ip {
-            return Some(self.sandbox.clone());
-        }
-        let filter = PodSandboxFilter {
-            state: Some(PodSandboxState::Ready),
-            ..PodSandboxFilter::default()
-        };
-        let sandboxes = self.runtime.list_pod_sandbox(&filter).await.ok()?;
-        let address: Option<IpAddr> = host.parse().ok();
-        let on_node = host == "localhost" || address.is_some_and(|ip| ip.is_loopback() || self.node_ips.contains(&ip));
-        let is_it = |s: &&podsim_cri::PodSandboxStatus| match on_node {
-            // "localhost" is the kubelet's: the node's network.
-            true => s.namespaces.network == NamespaceMode::Node,
-            false => address.is_some_and(|ip| s.ips.contains(&ip)),
-        };
-        let found = sandboxes.iter().find(is_it).map(|s| s.id.clone());
-        // Where no Pod is on the node's network nobody listens there: the Pod's own loopback is the next best.
-        found.or_else(|| on_node.then(|| self.sandbox.clone()))
+/// The address that a host name, or an address, means on the node.
+fn resolve(host: &str, hosts: &str) -> Option<IpAddr> {
+    if let Ok(address) = host.parse() {
+        return Some(address);
+    }
+    if host == "localhost" {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    }
+    hosts.lines().find_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let address = words.next()?.parse().ok()?;
+        words.any(|name| name.eq_ignore_ascii_case(host)).then_some(address)
+    })
+}
+
+/// What Go says of an error of connect(2).
+fn message(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
+        io::ErrorKind::TimedOut => "connection timed out".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -89,4 +87,27 @@ pub(crate) fn resolve_port(port: &IntOrString, container: &Container) -> Result<
         .ok()
         .filter(|n| *n > 0)
         .ok_or_else(|| format!("invalid port number: {number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_nodes() {
+        let hosts = "127.0.0.1\tlocalhost\n# 10.0.0.9 gone\n192.168.49.2\tpodsim node.example # the node\nbroken line\n";
+        for (host, expected) in [
+            ("10.244.0.3", Some("10.244.0.3")),
+            ("::1", Some("::1")),
+            ("localhost", Some("127.0.0.1")),
+            ("Podsim", Some("192.168.49.2")),
+            ("node.example", Some("192.168.49.2")),
+            ("gone", None),
+            ("line", None),
+            ("", None),
+        ] {
+            let address = resolve(host, hosts).map(|address| address.to_string());
+            assert_eq!(address.as_deref(), expected, "{host}");
+        }
+    }
 }

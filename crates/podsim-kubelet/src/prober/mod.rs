@@ -4,8 +4,8 @@
 //! * [`ProbeResults`] is what the worker knows; [`crate::actions`] and [`crate::status`] read it.
 //! * `worker` is the task; `handler` asks once, over `dial`, `http` and `grpc`.
 //!
-//! Probes of the network go through `RuntimeService::port_forward`, which connects to the loopback address inside the Pod's
-//! network: so they need no route from the node to the Pod, and work on every backend.
+//! Probes of the network go through `RuntimeService::dial`, which connects from the node's network to the Pod's address as the kubelet of a
+//! real node does: a server that listens on the loopback address of the Pod alone is not reached.
 
 pub(crate) mod dial;
 mod grpc;

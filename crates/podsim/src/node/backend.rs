@@ -11,7 +11,7 @@ use podsim_image::ImageStore;
 use podsim_linux::LinuxRuntime;
 use podsim_sys::{Clock, Winsize};
 use podsim_virtual::VirtualRuntime;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -55,6 +55,17 @@ impl Backend {
             Self::Linux => podsim_linux::prepare().map_err(|missing| Failure::new(format!("error: {missing}")).into()),
             #[cfg(not(target_os = "linux"))]
             Self::Linux => not_here(),
+        }
+    }
+
+    /// The addresses of a node.
+    pub(crate) fn addresses(self, config: &NodeConfig, isolated: bool) -> Result<Vec<Ipv4Addr>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux => super::linux_node::addresses(config, isolated),
+            #[cfg(not(target_os = "linux"))]
+            Self::Linux => not_here(),
+            Self::Virtual => config.addresses(),
         }
     }
 

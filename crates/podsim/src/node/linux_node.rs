@@ -6,18 +6,32 @@ use crate::cluster::ENDPOINT_VARIABLE;
 use anyhow::Result;
 use podsim_cri::backend::InterfaceConfig;
 use podsim_linux::{LinuxConfig, LinuxRuntime, NetworkConfig, Places};
+use std::net::Ipv4Addr;
 
 /// The Pods' bridge on the host.
 const BRIDGE: &str = "podsim0";
+
+/// Whether its network is one of its own. The host's can be used by root only, and not where the configuration says what the node's looks
+/// like.
+fn has_own_network(config: &NodeConfig, places: &Places, isolated: bool) -> bool {
+    isolated || places.rootless || !config.interfaces.is_empty()
+}
+
+/// Its addresses. On the host's network, where the configuration names none, that of the bridge: it is the machine's, and both the Pods and
+/// the kubelet reach it.
+pub(super) fn addresses(config: &NodeConfig, isolated: bool) -> Result<Vec<Ipv4Addr>> {
+    if !config.addresses.is_empty() || has_own_network(config, &Places::find()?, isolated) {
+        return config.addresses();
+    }
+    Ok(vec![config.cidr()?.gateway()])
+}
 
 /// Makes it.
 pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<LinuxRuntime> {
     let places = Places::find()?;
     // No two nodes of a machine have the same.
     let name = format!("{}-{:08x}", config.name, random()? >> 32);
-    // The host's own network can be used by root only, and not where the configuration says what the node's looks like.
-    let own = parts.isolated || places.rootless || !config.interfaces.is_empty();
-    let network = if own {
+    let network = if has_own_network(config, &places, parts.isolated) {
         NetworkConfig::Own {
             bridge: config.bridge()?,
             interfaces: config.other_interfaces()?,

@@ -108,7 +108,7 @@ impl Node {
             token: format!("{:016x}{:016x}", random()?, random()?),
             pid: std::process::id(),
         };
-        let addresses = config.addresses()?;
+        let addresses = backend.addresses(config, isolated)?;
         let hosts = node_hosts(&config.name, addresses.first().copied());
         let store_of_images = data::images();
         let images = Arc::new(NodeImages::new(

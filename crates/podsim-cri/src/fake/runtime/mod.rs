@@ -1,5 +1,6 @@
 //! [`FakeRuntimeService`]: sandboxes and containers as records.
 
+mod ports;
 mod service;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! The calls of [`RuntimeService`] on the fake's books.
 
-use super::{FakeRuntimeService, PortScript, Record, StartOutcome, TermOutcome, end, until_ended};
+use super::{FakeRuntimeService, Record, StartOutcome, TermOutcome, end, until_ended};
 use crate::{
     AttachRequest, BoxDuplex, ContainerConfig, ContainerEventKind, ContainerEvents, ContainerFilter, ContainerId,
     ContainerState, ContainerStats, ContainerStatus, Error, ExecRequest, ExecSession, ExecSyncOutput, LogEntries,
@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use podsim_sys::{Pid, sleep_until};
-use std::net::{IpAddr, Ipv4Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 #[async_trait]
@@ -373,36 +374,17 @@ impl RuntimeService for FakeRuntimeService {
     async fn port_forward(&self, sandbox: &SandboxId, port: u16) -> Result<BoxDuplex> {
         self.begin("port_forward", &port.to_string())?;
         self.pod_sandbox_status(sandbox).await?;
-        let script = self.inner.state.lock().ports.get(&port).cloned();
-        let (near, mut far) = tokio::io::duplex(1 << 16);
-        match script {
-            Some(PortScript::Refused) => {
-                return Err(Error::Internal(format!("connect to port {port}: Connection refused")));
-            }
-            Some(PortScript::Hangs) => {
-                tokio::spawn(async move { tokio::io::copy(&mut far, &mut tokio::io::sink()).await });
-            }
-            Some(PortScript::Answers(answer)) => {
-                tokio::spawn(async move {
-                    let mut seen = vec![];
-                    while !seen.ends_with(b"\r\n\r\n") {
-                        match far.read_u8().await {
-                            Ok(byte) => seen.push(byte),
-                            Err(_) => return,
-                        }
-                    }
-                    far.write_all(answer.as_bytes()).await.ok();
-                });
-            }
-            Some(PortScript::Serves(serve)) => serve(far),
-            None => {
-                tokio::spawn(async move {
-                    let (mut read, mut write) = tokio::io::split(far);
-                    tokio::io::copy(&mut read, &mut write).await
-                });
-            }
+        let refused = |error| Error::Internal(format!("connect to port {port}: {error}"));
+        self.connect(port).map_err(refused)
+    }
+
+    async fn dial(&self, address: SocketAddr) -> io::Result<BoxDuplex> {
+        self.begin("dial", &address.to_string()).map_err(io::Error::other)?;
+        let is_it = |s: &PodSandboxStatus| s.state == PodSandboxState::Ready && s.ips.contains(&address.ip());
+        if !self.inner.state.lock().sandboxes.values().any(is_it) {
+            return Err(io::ErrorKind::HostUnreachable.into());
         }
-        Ok(Box::new(near))
+        self.connect(address.port())
     }
 
     async fn container_logs(&self, id: &ContainerId, options: LogOptions) -> Result<LogEntries> {

@@ -1,0 +1,52 @@
+//! The way from the node to its Pods: sockets of the host's side in the node's network namespace.
+
+use crate::stdio::{HostConnection, io_error};
+use podsim_cri::backend::{Datagrams, Dial};
+use podsim_kernel::net::{HostUdp, NetNamespace};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// The node's network.
+#[derive(Clone)]
+pub(crate) struct NodeNet(pub(crate) Arc<NetNamespace>);
+
+/// A UDP socket that has one peer.
+pub(crate) struct Flow {
+    socket: HostUdp,
+    peer: SocketAddr,
+}
+
+impl Dial for NodeNet {
+    type Stream = HostConnection;
+    type Datagrams = Flow;
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<HostConnection> {
+        let stream = self.0.connect_from_host(address).await;
+        stream.map(HostConnection).map_err(io_error)
+    }
+
+    async fn connect_udp(&self, peer: SocketAddr) -> io::Result<Flow> {
+        let any = match peer {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = self.0.bind_host_udp(SocketAddr::new(any, 0)).map_err(io_error)?;
+        Ok(Flow { socket, peer })
+    }
+}
+
+impl Datagrams for Flow {
+    async fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        self.socket.send_to(datagram, self.peer).map(drop).map_err(io_error)
+    }
+
+    async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let (length, from) = self.socket.recv_from(buffer).await.map_err(io_error)?;
+            if from == self.peer {
+                return Ok(length);
+            }
+        }
+    }
+}
