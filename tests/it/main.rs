@@ -9,6 +9,7 @@ mod kubectl;
 mod layers;
 #[cfg(target_os = "linux")]
 mod linux_backend;
+mod network_edges;
 mod notes;
 mod podsim;
 mod tidy;

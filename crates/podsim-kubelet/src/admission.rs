@@ -1,9 +1,10 @@
 //! What the kubelet itself asks of a Pod before it runs it (`pkg/kubelet/lifecycle/predicate.go`): a Pod may have come to the
 //! node past the scheduler, by its `nodeName`.
 
-use crate::fit::{affinity, ports, resources, taints};
+use crate::fit::{affinity, is_active, ports, resources, taints};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use parking_lot::Mutex;
+use podsim_store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,10 +22,13 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    /// Admits the Pod, or says why not.
-    pub(crate) fn admit(&self, uid: &str, pod: &Arc<Pod>, node: &Node) -> Result<(), Rejection> {
+    /// Admits the Pod, or says why not. Those that are over for the API are left out, although their workers may not have said so yet
+    /// (`GetActivePods`): the scheduler has counted on it.
+    pub(crate) fn admit(&self, uid: &str, pod: &Arc<Pod>, node: &Node, store: &Store) -> Result<(), Rejection> {
         let mut pods = self.pods.lock();
-        let others = || pods.iter().filter(|(other, _)| *other != uid).map(|(_, p)| p.as_ref());
+        let others = pods.iter().filter(|(other, _)| *other != uid).map(|(_, p)| p.as_ref());
+        let others: Vec<&Pod> = others.filter(|other| is_there(other, store)).collect();
+        let others = || others.iter().copied();
         check(pod, node, others)?;
         pods.insert(uid.to_owned(), pod.clone());
         Ok(())
@@ -39,6 +43,16 @@ impl Admitted {
     pub(crate) fn release(&self, uid: &str) {
         self.pods.lock().remove(uid);
     }
+}
+
+/// Whether the API has this Pod, and as one that has not ended.
+fn is_there(pod: &Pod, store: &Store) -> bool {
+    let meta = &pod.metadata;
+    let name = meta.name.as_deref().unwrap_or_default();
+    let found = store
+        .api::<Pod>()
+        .get(meta.namespace.as_deref().unwrap_or_default(), name);
+    found.is_ok_and(|now| now.metadata.uid == meta.uid && is_active(&now))
 }
 
 /// The label by which a Pod may ask for an operating system.

@@ -69,7 +69,10 @@ fn port_mappings(pod: &Pod) -> Vec<PortMapping> {
             host_ip: port.host_ip.clone().unwrap_or_default(),
         })
     };
-    containers.flat_map(|c| c.ports.iter().flatten()).filter_map(mapping).collect()
+    containers
+        .flat_map(|c| c.ports.iter().flatten())
+        .filter_map(mapping)
+        .collect()
 }
 
 /// The sandbox of a Pod.
@@ -122,10 +125,7 @@ mod tests {
             let config = sandbox_config(pod, &spec, 0, &KubeletConfig::default());
             config.port_mappings.iter().map(line).collect::<Vec<_>>()
         };
-        assert_eq!(
-            of(&pod),
-            [":1002 -> 2/UDP", "0.0.0.0:1004 -> 4/TCP", ":1005 -> 5/SCTP"]
-        );
+        assert_eq!(of(&pod), [":1002 -> 2/UDP", "0.0.0.0:1004 -> 4/TCP", ":1005 -> 5/SCTP"]);
         let mut host = pod;
         host.spec.get_or_insert_default().host_network = Some(true);
         assert!(of(&host).is_empty(), "the ports of the node are the Pod's own");

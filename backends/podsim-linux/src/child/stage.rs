@@ -19,7 +19,7 @@ use rustix::fs::Mode;
 use rustix::process::{Signal, set_parent_process_death_signal, setsid, umask};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Joins namespaces, makes the second stage, tells its pid, and ends.
@@ -27,11 +27,17 @@ pub(super) fn first(channel: Channel, native: NativeProgram) -> ! {
     let code = match prepare(&channel) {
         // Nobody gives orders any more.
         Ok(None) => 0,
-        Ok(Some((orders, Fork::Parent(pid)))) => {
-            drop(orders);
-            i32::from(channel.send(&Answer::Pid(pid), &[]).is_err())
+        Ok(Some((_, Fork::Parent(pid, release)))) => {
+            let told = channel.send(&Answer::Pid(pid), &[]);
+            drop(release);
+            i32::from(told.is_err())
         }
-        Ok(Some((orders, Fork::Child))) => second(channel, orders, native),
+        Ok(Some((orders, Fork::Child(mut released)))) => {
+            // It ends without a byte when the pid has been told: what the second stage has to say is not heard before that.
+            let _ = released.read(&mut [0]);
+            drop(released);
+            second(channel, orders, native)
+        }
         Err(error) => {
             // The node process is gone if it does not take the answer.
             let _ = channel.send(&Answer::Failed(error.into()), &[]);
@@ -66,15 +72,16 @@ fn join(orders: &Orders, descriptors: &[OwnedFd]) -> io::Result<()> {
     Ok(())
 }
 
-/// On which side of the fork this is.
+/// On which side of the fork this is; the parent's side of the pipe keeps the child waiting.
 enum Fork {
-    Parent(i32),
-    Child,
+    Parent(i32, io::PipeWriter),
+    Child(io::PipeReader),
 }
 
 /// A child in new namespaces whose parent is this process's own.
 #[expect(unsafe_code, reason = "clone3 has no safe wrapper")]
 fn clone_with_parent(new_namespaces: u32) -> io::Result<Fork> {
+    let (released, release) = io::pipe()?;
     // SAFETY: zeros are a valid `struct clone_args`.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = u64::from(new_namespaces) | libc::CLONE_PARENT as u64;
@@ -83,13 +90,17 @@ fn clone_with_parent(new_namespaces: u32) -> io::Result<Fork> {
     // held by one that the copy does not have.
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
     match result {
-        0 => Ok(Fork::Child),
+        0 => {
+            drop(release);
+            Ok(Fork::Child(released))
+        }
         -1 => Err(context(format_args!("clone3 {new_namespaces:#x}"))(
             io::Error::last_os_error(),
         )),
-        pid => Ok(Fork::Parent(
-            i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidData)?,
-        )),
+        pid => {
+            let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidData)?;
+            Ok(Fork::Parent(pid, release))
+        }
     }
 }
 

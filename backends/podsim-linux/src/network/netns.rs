@@ -122,7 +122,6 @@ impl NetNs {
         rustix::net::bind(&socket, &address)?;
         UdpSocket::from_std(socket.into())
     }
-
 }
 
 impl Dial for NetNs {

@@ -33,7 +33,7 @@ impl PodWorker {
                 Ok(())
             }
             None => match self.node.store.api::<Node>().get("", &self.node.config.node_name) {
-                Ok(object) => self.node.admitted.admit(&self.uid, pod, &object),
+                Ok(object) => self.node.admitted.admit(&self.uid, pod, &object, &self.node.store),
                 // Nobody can say what the node has.
                 Err(_) => Ok(()),
             },

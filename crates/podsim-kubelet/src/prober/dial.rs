@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn names_are_the_nodes() {
-        let hosts = "127.0.0.1\tlocalhost\n# 10.0.0.9 gone\n192.168.49.2\tpodsim node.example # the node\nbroken line\n";
+        let hosts =
+            "127.0.0.1\tlocalhost\n# 10.0.0.9 gone\n192.168.49.2\tpodsim node.example # the node\nbroken line\n";
         for (host, expected) in [
             ("10.244.0.3", Some("10.244.0.3")),
             ("::1", Some("::1")),

@@ -226,6 +226,19 @@ async fn the_kubelet_sends_away_what_the_scheduler_would_not_have_sent() {
     }
 }
 
+#[tokio::test]
+async fn a_pod_that_the_api_no_longer_has_takes_nothing_away_from_the_next() {
+    let node = Harness::new().await;
+    let spec = || json!({ "containers": [container(json!({ "ports": [{ "containerPort": 80, "hostPort": 8080 }] }))] });
+    node.pod(spec()).await;
+    // Its worker has to try again, and still knows it.
+    let error = podsim_cri::Error::Internal("busy".to_owned());
+    node.runtime.fail_next("stop_pod_sandbox", error);
+    node.delete(Some(0)).await;
+    node.pod(spec()).await;
+    assert_eq!(node.phase(), "Running", "{:?}", node.events());
+}
+
 #[test]
 fn what_a_pod_asks_for_counts_init_containers_and_sidecars_as_upstream_does() {
     let cpu = |amount: &str| json!({ "requests": { "cpu": amount } });
