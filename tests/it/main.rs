@@ -9,6 +9,8 @@ mod kubectl;
 mod layers;
 #[cfg(target_os = "linux")]
 mod linux_backend;
+#[cfg(target_os = "linux")]
+mod linux_killed;
 mod network_edges;
 mod notes;
 mod podsim;

@@ -55,6 +55,13 @@ pub(crate) fn claim(run: &Path, directory: &Path) -> io::Result<Option<File>> {
     lock(directory)
 }
 
+/// Removes the directory of a node that ends, whose lock is still held.
+pub(crate) fn release(run: &Path, directory: &Path) -> io::Result<()> {
+    // Nobody may find the directory without the lock, and nobody may make it again meanwhile.
+    let _all = lock_all(run)?;
+    mount::remove_tree(directory)
+}
+
 /// Held while a directory is made and locked, or looked at and removed.
 fn lock_all(run: &Path) -> io::Result<File> {
     let file = open_lock(&run.join("lock"))?;
@@ -89,6 +96,9 @@ pub fn prune(run: &Path) -> io::Result<Vec<Leftover>> {
     for (leftover, _lock) in dead(run)? {
         remove(run, &leftover);
         pruned.push(leftover);
+    }
+    if let Ok(left) = Leftovers::of_host(&run.join("network")) {
+        left.forget_addresses();
     }
     Ok(pruned)
 }

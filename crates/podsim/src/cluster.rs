@@ -95,7 +95,8 @@ impl Registry {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            let (Some("json"), Some(name)) = (
+            // `new`: what a process that was killed while it registered had begun to write.
+            let (Some("json" | "new"), Some(name)) = (
                 path.extension().and_then(|e| e.to_str()),
                 path.file_stem().and_then(|s| s.to_str()),
             ) else {
@@ -107,11 +108,9 @@ impl Registry {
                 drop(lock);
                 continue;
             }
-            // A file that is just being written is not read; the node is not ready either.
-            let endpoint = std::fs::read(&path)
-                .ok()
-                .and_then(|bytes| serde_json::from_slice::<Endpoint>(&bytes).ok());
-            found.extend(endpoint);
+            if path.extension() == Some("json".as_ref()) {
+                found.extend(read(&path));
+            }
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
@@ -178,6 +177,11 @@ impl Drop for Registration {
         // The lock file stays: removing it would let two processes lock two files of one name.
         let _ = std::fs::remove_file(&self.file);
     }
+}
+
+/// `None` if the node has just ended.
+fn read(path: &Path) -> Option<Endpoint> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 /// Writes a file that only the user can read, whole or not at all.

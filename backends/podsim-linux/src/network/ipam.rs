@@ -122,6 +122,19 @@ impl Ipam {
     }
 }
 
+/// Removes the files of addresses whose process is dead. The folder is that of [`Ipam::shared`].
+pub(super) fn forget_dead(folder: &Path) {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for address in entries(folder).flat_map(|range| entries(&range.path())) {
+        let is_address = |name: &str| name.parse::<Ipv4Addr>().is_ok();
+        if address.file_name().to_str().is_some_and(is_address)
+            && let Ok(Some(_locked)) = lock(&address.path())
+        {
+            let _ = std::fs::remove_file(address.path());
+        }
+    }
+}
+
 /// Makes and locks an address's file; `None` if a living process has it.
 fn lock(path: &Path) -> Result<Option<File>> {
     let failed = || Error::host(format!("lock {}", path.display()));
@@ -205,5 +218,23 @@ mod tests {
         // What is left of it: a file without a lock.
         std::fs::write(folder.path().join("10.0.0.8-29/10.0.0.10"), "pid 1\n").unwrap();
         assert_eq!(last_byte(&ipam.allocate().unwrap()), 10);
+    }
+
+    #[test]
+    fn only_addresses_of_dead_processes_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let ipam = Ipam::shared(small(), folder.path()).unwrap();
+        let _living = ipam.allocate().unwrap();
+        let range = folder.path().join("10.0.0.8-29");
+        for name in ["10.0.0.11", "something"] {
+            std::fs::write(range.join(name), "").unwrap();
+        }
+        forget_dead(folder.path());
+        let names = std::fs::read_dir(range)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, ["10.0.0.10", "something"]);
     }
 }

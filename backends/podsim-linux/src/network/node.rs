@@ -2,7 +2,7 @@
 
 use super::bridge::{self, BridgeUse};
 use super::error::{Error, Result};
-use super::{Cidr, InterfaceConfig, Ipam, Lease, NetNs, Owner};
+use super::{Cidr, InterfaceConfig, Ipam, Lease, NetNs, Owner, ipam};
 use crate::netlink::{Address, LinkSettings, Netlink, RouteEntry};
 use parking_lot::Mutex;
 use podsim_sys::{Errno, InterfaceFlags};
@@ -180,6 +180,11 @@ impl Leftovers {
             netlink: Netlink::open()?,
             folder: folder.to_owned(),
         })
+    }
+
+    /// Frees the addresses of processes that are dead.
+    pub fn forget_addresses(&self) {
+        ipam::forget_dead(&self.folder);
     }
 
     /// All interfaces of ours.

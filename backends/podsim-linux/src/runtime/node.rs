@@ -43,6 +43,14 @@ impl Node {
         for leftover in prune::prune(&config.run).map_err(internal)? {
             tracing::info!("removed what the node {} had left behind", leftover.node);
         }
+        let run = config.run.clone();
+        Self::make(config).inspect_err(|_| {
+            // By now its directory is not locked any more, so that it is one more dead node.
+            let _ = prune::prune(&run);
+        })
+    }
+
+    fn make(config: LinuxConfig) -> Result<Arc<Self>> {
         let directory = config.directory();
         let lock = prune::claim(&config.run, &directory).map_err(internal)?;
         for name in ["sandboxes", "containers", "volumes"] {
@@ -291,7 +299,7 @@ impl Node {
         }
         self.cgroups.remove_node(&self.config.name);
         let _ = mount::detach(&self.directory.join("node/root"));
-        if let Err(error) = mount::remove_tree(&self.directory) {
+        if let Err(error) = prune::release(&self.config.run, &self.directory) {
             tracing::warn!("{}: {error}", self.directory.display());
         }
     }

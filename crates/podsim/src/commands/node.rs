@@ -3,11 +3,12 @@
 use crate::client::{Body, Client, Query};
 use crate::cluster::Registry;
 use crate::context::Context;
-use crate::errors::Failure;
+use crate::errors::{Failure, report};
 use crate::remote::{self, Streams};
 use crate::terminal::Stream;
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ pub(crate) async fn run(context: &Context, args: &NodeArgs) -> Result<i32> {
 
 #[cfg(target_os = "linux")]
 async fn prune(context: &Context) -> Result<i32> {
+    // Looking is enough for the registrations.
+    Registry::open()?.running()?;
     let pruned = podsim_linux::prune::prune(&podsim_linux::Places::find()?.run)?;
     if pruned.is_empty() {
         context.printer.talk("There is nothing to remove.").await?;
@@ -125,24 +128,47 @@ async fn stop(context: &Context, all: bool) -> Result<i32> {
     } else {
         vec![context.client()?]
     };
-    for client in clients {
-        let endpoint = client.endpoint();
-        client.json::<Value>("POST", "/podsim/v1/shutdown", Body::None).await?;
-        // Its name is free again when the process has ended.
-        let gone = async {
-            while Registry::open()?.running()?.contains(endpoint) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+    let ends = join_all(clients.iter().map(stop_one)).await;
+    let mut errors = Vec::new();
+    for (client, end) in clients.iter().zip(ends) {
+        match end {
+            Ok(()) => {
+                let line = format!("node {:?} stopped", client.endpoint().name);
+                context.printer.line(line).await?;
             }
-            anyhow::Ok(())
-        };
-        let name = &endpoint.name;
-        match tokio::time::timeout(STOP_PATIENCE, gone).await {
-            Ok(gone) => gone?,
-            Err(_) => return Err(Failure::new(format!("error: node {name:?} does not end")).into()),
+            Err(error) => errors.push(report(&error).0),
         }
-        context.printer.line(format!("node {name:?} stopped")).await?;
     }
-    Ok(0)
+    match errors.is_empty() {
+        true => Ok(0),
+        false => Err(Failure::new(errors.join("\n")).into()),
+    }
+}
+
+async fn stop_one(client: &Client) -> Result<()> {
+    let endpoint = client.endpoint();
+    let runs = || anyhow::Ok(Registry::open()?.running()?.contains(endpoint));
+    let asked = client.json::<Value>("POST", "/podsim/v1/shutdown", Body::None).await;
+    // One that has ended by itself meanwhile is as good.
+    if let Err(error) = asked
+        && runs()?
+    {
+        return Err(error);
+    }
+    // Its name is free again when the process has ended.
+    let gone = async {
+        while runs()? {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(STOP_PATIENCE, gone).await.unwrap_or_else(|_| {
+        let text = format!(
+            "error: node {:?} does not end; end its process by force: kill -9 {}",
+            endpoint.name, endpoint.pid
+        );
+        Err(Failure::new(text).into())
+    })
 }
 
 async fn partition(context: &Context, partitioned: bool) -> Result<i32> {
