@@ -267,6 +267,11 @@ fn inside() {
             let mut worker = worker(number);
             scope.spawn(move || {
                 for kill in 0..KILLS / WORKERS {
+                    if kill % 10 == 0 {
+                        // Beside nodes that are killed others end as they should.
+                        worker.run(START);
+                        worker.run(&["node", "stop", "--all"]);
+                    }
                     if kill % 5 == 4 {
                         worker.kill_while_it_works();
                     } else {

@@ -7,7 +7,6 @@ use crate::layout::{Layout, NewImage};
 use crate::load::note_skipped;
 use crate::oci::Platform;
 use crate::reference::Reference;
-use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -88,7 +87,8 @@ fn pack(
         root,
         owner,
         tar: Builder::new(writer),
-        links: HashMap::new(),
+        #[cfg(unix)]
+        links: std::collections::HashMap::new(),
         left_out: Vec::new(),
     };
     // The directory itself: the mode of the root.
@@ -124,7 +124,8 @@ struct Packer<'a> {
     owner: Option<(u32, u32)>,
     tar: Builder<BlobWriter>,
     /// Files with several names, by device and inode: their first name.
-    links: HashMap<(u64, u64), String>,
+    #[cfg(unix)]
+    links: std::collections::HashMap<(u64, u64), String>,
     left_out: Vec<String>,
 }
 

@@ -59,6 +59,10 @@ impl Backend {
     }
 
     /// The addresses of a node.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(unused_variables, reason = "only Linux has nodes of their own network")
+    )]
     pub(crate) fn addresses(self, config: &NodeConfig, isolated: bool) -> Result<Vec<Ipv4Addr>> {
         match self {
             #[cfg(target_os = "linux")]
@@ -107,6 +111,10 @@ pub(crate) struct Parts {
     /// The images.
     pub(crate) images: ImageStore,
     /// Whether the node must not be seen on the host: not even its network.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has nodes of their own network")
+    )]
     pub(crate) isolated: bool,
 }
 
@@ -165,6 +173,10 @@ impl Runtime {
     }
 
     /// A listener for the API in the node's own network, where that is not the host's: the node's `kubectl` is in there.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(unused_variables, reason = "only Linux has nodes of their own network")
+    )]
     pub(crate) async fn listen_on_node(&self, address: SocketAddr) -> std::io::Result<Option<TcpListener>> {
         match self {
             Self::Virtual(_) => Ok(None),

@@ -160,16 +160,7 @@ impl Node {
                 }
             });
         }
-        let mut tasks = JoinSet::new();
-        let (scheduler, controller) = (
-            Scheduler::new(store.clone()),
-            NodeController::new(store.clone(), NODE_GRACE),
-        );
-        let controllers = podsim_apiserver::controllers::run(store.clone());
-        tasks.spawn(async move { complain("controllers", controllers.await) });
-        tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
-        tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
-        tasks.spawn(async move { complain("node controller", controller.run().await) });
+        let tasks = control(&store, kubelet);
         Ok(Self {
             store,
             runtime,
@@ -240,6 +231,19 @@ impl Node {
         self.tasks.shutdown().await;
         self.runtime.shutdown().await;
     }
+}
+
+/// All that works on the objects: the kubelet, the scheduler and the controllers. They end when the set is dropped.
+fn control(store: &Store, kubelet: Arc<Kubelet>) -> JoinSet<()> {
+    let scheduler = Scheduler::new(store.clone());
+    let node_controller = NodeController::new(store.clone(), NODE_GRACE);
+    let controllers = podsim_apiserver::controllers::run(store.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { complain("controllers", controllers.await) });
+    tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
+    tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
+    tasks.spawn(async move { complain("node controller", node_controller.run().await) });
+    tasks
 }
 
 fn complain<E: std::fmt::Display>(who: &str, result: Result<(), E>) {

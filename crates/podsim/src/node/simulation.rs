@@ -3,12 +3,12 @@
 
 use super::backend::Runtime;
 use super::virtual_node::{self, Make};
-use super::{NODE_GRACE, NodeConfig, VirtualClock, complain, kubelet_config, split_mix};
+use super::{NodeConfig, VirtualClock, control, kubelet_config, split_mix};
 use crate::data;
 use anyhow::Result;
 use futures_util::FutureExt;
 use podsim_image::{NodeImages, Registries};
-use podsim_kubelet::{Kubelet, NodeController, Scheduler};
+use podsim_kubelet::Kubelet;
 use podsim_store::{Observer, Store};
 use podsim_sys::{Clock, Fd, Syscalls, WaitStatus};
 use podsim_virtual::{NativeProgram, ProcessObserver, VirtualRuntime, node_hosts};
@@ -67,19 +67,11 @@ impl Simulation {
             Arc::new(NodeImages::new(images, Registries::new(std::iter::empty::<String>()))),
             clock.clone(),
         );
-        let scheduler = Scheduler::new(store.clone());
-        let controller = NodeController::new(store.clone(), NODE_GRACE);
-        let controllers = podsim_apiserver::controllers::run(store.clone());
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move { complain("controllers", controllers.await) });
-        tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
-        tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
-        tasks.spawn(async move { complain("node controller", controller.run().await) });
         Ok(Self {
-            store,
             runtime,
             clock,
-            _tasks: tasks,
+            _tasks: control(&store, Arc::new(kubelet)),
+            store,
         })
     }
 }
