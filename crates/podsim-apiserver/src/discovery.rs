@@ -47,6 +47,7 @@ const VERBS: &[&str] = &[
 
 /// All subresources but `status` and `scale`, which are told by the kind.
 const SUBRESOURCES: &[Subresource] = &[
+    sub("Namespace", "finalize", ("", "", "Namespace"), &["update"]),
     sub("Pod", "attach", ("", "", "PodAttachOptions"), CONNECT),
     sub("Pod", "binding", ("", "", "Binding"), CREATE),
     sub("Pod", "ephemeralcontainers", ("", "", "Pod"), READ_WRITE),
@@ -237,6 +238,30 @@ fn group(name: &str, versions: &[&str]) -> Value {
         .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
         .collect();
     json!({"name": name, "versions": versions, "preferredVersion": versions.first()})
+}
+
+/// `/`: the paths below which something is.
+pub(crate) fn paths(store: &Store) -> Value {
+    let mut paths: Vec<String> = [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ]
+    .map(str::to_owned)
+    .into();
+    for (name, versions) in groups(store).iter().filter(|(name, _)| !name.is_empty()) {
+        paths.push(format!("/apis/{name}"));
+        paths.extend(versions.iter().map(|version| format!("/apis/{name}/{version}")));
+    }
+    paths.sort();
+    json!({"paths": paths})
 }
 
 /// `/apis`: every group but the core one.

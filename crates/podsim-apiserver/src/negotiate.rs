@@ -73,6 +73,16 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form> {
     Err(ApiError::not_acceptable())
 }
 
+/// An error if the client takes this only in a form that it does not have: reviews have no columns.
+pub(crate) fn accepts_objects(headers: &HeaderMap) -> Result<()> {
+    accepts_json(headers)?;
+    if ranges(headers).any(|(_, parameters)| parameters.iter().all(|(key, _)| *key != "as")) {
+        Ok(())
+    } else {
+        Err(ApiError::not_acceptable())
+    }
+}
+
 /// `includeObject=` of a request for a table.
 pub(crate) fn include_object(value: Option<&str>) -> Result<IncludeObject> {
     match value {

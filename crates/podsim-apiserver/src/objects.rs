@@ -222,8 +222,16 @@ pub(crate) fn validate_fields(app: &App, kind: &Kind, object: &Value, query: &Qu
     Ok(unknown)
 }
 
-/// What of a new Pod will not be done.
+/// What of a new object will not be done.
 fn unsupported(kind: &Kind, object: &Value) -> Vec<String> {
+    let nobody = |does: &str| vec![format!("podsim keeps this {} and {does}", kind.kind)];
+    match kind.group {
+        "networking.k8s.io" => return nobody("routes or forbids nothing by it"),
+        "rbac.authorization.k8s.io" => return nobody("does not evaluate it: whoever is let in may do everything"),
+        "admissionregistration.k8s.io" => return nobody("calls no webhooks"),
+        "apiregistration.k8s.io" => return nobody("forwards no requests to other API servers"),
+        _ => {}
+    }
     match Pod::deserialize(object) {
         Ok(pod) if *kind == kinds::POD => unsupported_fields(&pod).iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
@@ -280,6 +288,7 @@ pub(crate) fn write(store: &Store, target: &Target, object: Value) -> std::resul
     match target.subresource.as_deref() {
         Some("status") => store.update_status(target.kind, namespace, object),
         Some("ephemeralcontainers") => store.update_ephemeral_containers(namespace, object),
+        Some("finalize") => store.finalize_namespace(object),
         _ => store.update(target.kind, namespace, object),
     }
 }

@@ -210,6 +210,7 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
     let query = Query::parse(request.uri().query())?;
     let aggregated = negotiate::wants_aggregated(request.headers());
     let document = match segments.as_slice() {
+        [] => Some(discovery::paths(&app.store)),
         ["version"] => Some(discovery::version()),
         ["api"] if aggregated => return Ok(aggregated_discovery(app, true)),
         ["apis"] if aggregated => return Ok(aggregated_discovery(app, false)),
@@ -228,6 +229,7 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
             "v1",
             rest @ ..,
         ] => {
+            negotiate::accepts_objects(request.headers())?;
             let review = review::review(app, group, rest, request).await;
             return review.unwrap_or_else(|| Err(ApiError::no_such_path()));
         }
@@ -284,7 +286,7 @@ async fn resource(
         (Method::GET, None | Some("status" | "ephemeralcontainers")) => {
             objects::get(app, &target, name, query, request.headers())
         }
-        (Method::PUT, None | Some("status" | "ephemeralcontainers")) => {
+        (Method::PUT, None | Some("status" | "ephemeralcontainers" | "finalize")) => {
             objects::update(app, &target, name, query, request).await
         }
         (Method::PATCH, None | Some("status" | "ephemeralcontainers")) => {

@@ -1,8 +1,8 @@
-//! Defaults, first status and the few rules of the kinds that are kept rather than run. (Pods have a folder of their own.)
+//! Defaults and first status of the kinds that are kept rather than run. (Pods have a folder of their own.)
 
 use crate::api::{from_value, to_value};
-use crate::state::text;
-use crate::{FieldError, Kind, StoreError, kinds, pod};
+use crate::state::{metadata, text};
+use crate::{Kind, StoreError, kinds, pod};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value, json};
 
@@ -30,6 +30,7 @@ pub(crate) fn set(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
     };
     let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}});
     match kind.kind {
+        "Namespace" => set_namespace(object)?,
         "Deployment" => each(&[
             ("/spec/replicas", json!(1)),
             ("/spec/strategy", rolling),
@@ -122,6 +123,17 @@ fn set_template(template: &mut Value) -> Result<(), StoreError> {
     if !template["metadata"].is_object() {
         template["metadata"] = json!({});
     }
+    Ok(())
+}
+
+/// By this label selectors find one namespace; nobody can change it.
+fn set_namespace(object: &mut Value) -> Result<(), StoreError> {
+    let name = text(object, "/metadata/name").to_owned();
+    let labels = metadata(object)?.entry("labels").or_insert(Value::Null);
+    if !labels.is_object() {
+        *labels = json!({});
+    }
+    labels["kubernetes.io/metadata.name"] = name.into();
     Ok(())
 }
 
@@ -228,113 +240,4 @@ fn no_controller(kind: &Kind) -> Value {
         "type": "Progressing", "status": "False", "reason": "NoController",
         "message": format!("podsim keeps objects of the kind {} and runs no controller for them", kind.kind),
     })
-}
-
-/// Rules that are more than types.
-pub(crate) fn validate(kind: &Kind, object: &Value) -> Vec<FieldError> {
-    let mut errors = vec![];
-    let mut require = |pointer: &str| {
-        if object.pointer(pointer).is_none_or(Value::is_null) {
-            errors.push(FieldError::required(
-                pointer.trim_start_matches('/').replace('/', "."),
-                "",
-            ));
-        }
-    };
-    match kind.kind {
-        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => {
-            require("/spec/selector");
-            require("/spec/template/spec/containers");
-            let labels = object
-                .pointer("/spec/template/metadata/labels")
-                .cloned()
-                .unwrap_or_default();
-            let wanted = object.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
-            if wanted.into_iter().flatten().any(|(key, value)| labels[key] != *value) {
-                let shown = go_map(labels.as_object());
-                let detail = "`selector` does not match template `labels`";
-                errors.push(FieldError::invalid_raw("spec.template.metadata.labels", shown, detail));
-            }
-        }
-        "Job" => require("/spec/template/spec/containers"),
-        "CronJob" => {
-            require("/spec/schedule");
-            require("/spec/jobTemplate/spec/template/spec/containers");
-        }
-        "PersistentVolumeClaim" => require("/spec/accessModes"),
-        "StorageClass" => require("/provisioner"),
-        "RoleBinding" | "ClusterRoleBinding" => require("/roleRef"),
-        "CustomResourceDefinition" => {
-            for pointer in [
-                "/spec/group",
-                "/spec/names/plural",
-                "/spec/names/kind",
-                "/spec/scope",
-                "/spec/versions",
-            ] {
-                require(pointer);
-            }
-            let full = format!("{}.{}", text(object, "/spec/names/plural"), text(object, "/spec/group"));
-            if errors.is_empty() && text(object, "/metadata/name") != full {
-                let detail = "must be spec.names.plural+\".\"+spec.group";
-                errors.push(FieldError::invalid(
-                    "metadata.name",
-                    text(object, "/metadata/name"),
-                    detail,
-                ));
-            }
-        }
-        _ => {}
-    }
-    errors
-}
-
-/// As Go prints a map of labels.
-fn go_map(labels: Option<&Map<String, Value>>) -> String {
-    let pairs: Vec<String> = labels
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key:?}:{value}"))
-        .collect();
-    format!("{{{}}}", pairs.join(", "))
-}
-
-/// What may not be changed.
-pub(crate) fn validate_update(kind: &Kind, object: &Value, old: &Value) -> Vec<FieldError> {
-    let mut errors = vec![];
-    let immutable = |pointer: &str| object.pointer(pointer) != old.pointer(pointer);
-    match kind.kind {
-        "Deployment" | "ReplicaSet" | "DaemonSet" if immutable("/spec/selector") => {
-            let shown = object.pointer("/spec/selector").unwrap_or(&Value::Null).to_string();
-            errors.push(FieldError::invalid_raw("spec.selector", shown, "field is immutable"));
-        }
-        "ConfigMap" | "Secret" if old["immutable"] == true => {
-            if object["immutable"] != true {
-                errors.push(FieldError::forbidden(
-                    "immutable",
-                    "field is immutable when `immutable` is set",
-                ));
-            }
-            for field in ["data", "binaryData"] {
-                if object[field] != old[field] {
-                    errors.push(FieldError::forbidden(
-                        field,
-                        "field is immutable when `immutable` is set",
-                    ));
-                }
-            }
-        }
-        "Job" if immutable("/spec/template") => {
-            errors.push(FieldError::invalid_raw("spec.template", "{…}", "field is immutable"));
-        }
-        "RoleBinding" | "ClusterRoleBinding" if immutable("/roleRef") => {
-            errors.push(FieldError::invalid_raw(
-                "roleRef",
-                &object["roleRef"],
-                "cannot change roleRef",
-            ));
-        }
-        _ => {}
-    }
-    errors
 }

@@ -94,7 +94,8 @@ impl Schemas {
             policy::v1 { PodDisruptionBudget, Eviction }
             networking::v1 { NetworkPolicy, Ingress, IngressClass }
             discovery::v1 { EndpointSlice }
-            storage::v1 { StorageClass }
+            storage::v1 { StorageClass, CSINode, CSIDriver }
+            admissionregistration::v1 { ValidatingWebhookConfiguration, MutatingWebhookConfiguration }
             node::v1 { RuntimeClass }
             scheduling::v1 { PriorityClass }
             coordination::v1 { Lease }
@@ -104,7 +105,9 @@ impl Schemas {
         }
         use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
         use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Status};
+        use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
         add::<CustomResourceDefinition>(&mut generator, &mut roots);
+        add::<APIService>(&mut generator, &mut roots);
         generator.subschema_for::<DeleteOptions>();
         generator.subschema_for::<Status>();
         let mut definitions = generator.take_definitions(true);

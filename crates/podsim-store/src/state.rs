@@ -3,7 +3,7 @@
 use crate::custom::Customs;
 use crate::store::{Deleted, Object};
 use crate::watch::{Change, Filter, Hub};
-use crate::{FieldError, Kind, StoreError, custom, kinds, strategy, time};
+use crate::{FieldError, Kind, StoreError, custom, kinds, namespace, strategy, time};
 use podsim_sys::Clock;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -54,6 +54,8 @@ pub(crate) enum Part {
     Status,
     /// `spec.ephemeralContainers` of a Pod.
     Ephemeral,
+    /// `spec.finalizers` of a namespace.
+    Finalize,
 }
 
 impl State {
@@ -101,18 +103,6 @@ impl State {
             .filter(|o| filter.matches(o))
             .cloned()
             .collect()
-    }
-
-    pub(crate) fn check_namespace_accepts(&self, kind: &Kind, namespace: &str, name: &str) -> Result<(), StoreError> {
-        let object = self.get(&kinds::NAMESPACE, "", namespace)?;
-        if text(&object, "/status/phase") == "Terminating" {
-            return Err(StoreError::Forbidden {
-                resource: kind.resource(),
-                name: name.to_owned(),
-                detail: format!("unable to create new content in namespace {namespace} because it is being terminated"),
-            });
-        }
-        Ok(())
     }
 
     /// Stores an object under a new resource version and tells the watchers.
@@ -201,6 +191,15 @@ impl State {
             Part::Status => {
                 let mut new = old.as_ref().clone();
                 copy_field(&mut new, &object, "status");
+                let custom = self.customs.schema(kind).is_some();
+                for field in strategy::metadata_of_status(kind, custom) {
+                    copy_field(&mut new["metadata"], &object["metadata"], field);
+                }
+                new
+            }
+            Part::Finalize => {
+                let mut new = old.as_ref().clone();
+                copy_field(&mut new["spec"], &object["spec"], "finalizers");
                 new
             }
             Part::Ephemeral => {
@@ -214,6 +213,7 @@ impl State {
         match part {
             Part::Spec => strategy::prepare_for_update(kind, schema.as_deref(), &mut new, &old)?,
             Part::Status => strategy::prepare_for_status_update(kind, schema.as_deref(), &mut new)?,
+            Part::Finalize => namespace::prepare_to_finalize(&mut new)?,
             Part::Ephemeral => strategy::prepare_for_ephemeral_update(&mut new, &old)?,
         }
         if part == Part::Spec && *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
@@ -232,7 +232,9 @@ impl State {
             .and_then(Value::as_i64)
             .unwrap_or(0);
         let stored = self.put(kind, key(kind, namespace, &name), Some(old), new)?;
-        if finished && grace == 0 {
+        if *kind == kinds::NAMESPACE {
+            self.finish_namespace(&name)?;
+        } else if finished && grace == 0 {
             self.remove(kind, namespace, &name);
         }
         Ok(stored)
@@ -320,7 +322,8 @@ impl State {
         }
         self.collect_dependents(text(&last, "/metadata/uid"));
         if kind.namespaced {
-            self.finish_namespace(namespace);
+            // Its status is all that could be refused, and that is the store's own.
+            let _ = self.finish_namespace(namespace);
         }
         Some(last)
     }
@@ -371,59 +374,6 @@ impl State {
             self.put(kind, key, Some(object.clone()), freed)?;
         }
         Ok(())
-    }
-
-    pub(crate) fn finish_namespace(&mut self, namespace: &str) {
-        let empty = !self.objects.keys().any(|k| k.2 == namespace);
-        let terminating = self
-            .get(&kinds::NAMESPACE, "", namespace)
-            .is_ok_and(|o| text(&o, "/status/phase") == "Terminating");
-        if empty && terminating {
-            self.remove(&kinds::NAMESPACE, "", namespace);
-        }
-    }
-
-    /// Marks a namespace as terminating and deletes what is in it, each object in its own way.
-    pub(crate) fn delete_namespace(&mut self, name: &str, old: &Object) -> Result<Deleted, StoreError> {
-        if ["default", "kube-public", "kube-system"].contains(&name) {
-            return Err(StoreError::Forbidden {
-                resource: "namespaces".to_owned(),
-                name: name.to_owned(),
-                detail: "this namespace may not be deleted".to_owned(),
-            });
-        }
-        let mut object = old.as_ref().clone();
-        metadata(&mut object)?
-            .entry("deletionTimestamp")
-            .or_insert_with(|| json!(time::now(self.clock.as_ref())));
-        object["status"] = json!({ "phase": "Terminating" });
-        let object = self.put(
-            &kinds::NAMESPACE,
-            key(&kinds::NAMESPACE, "", name),
-            Some(old.clone()),
-            object,
-        )?;
-        if self.dry_run {
-            return Ok(Deleted::Terminating(object));
-        }
-        let inside: Vec<_> = self
-            .objects
-            .iter()
-            .filter(|(k, _)| k.2 == name)
-            .map(|(k, o)| (k.clone(), o.clone()))
-            .collect();
-        for ((group, plural, namespace, name), object) in inside {
-            let kind = self.kinds().find(|k| k.group == group && k.plural == plural);
-            if let Some(kind) = kind {
-                let grace = strategy::deletion_grace(kind, &object, None);
-                self.delete_gracefully(kind, &namespace, &name, &object, grace)?;
-            }
-        }
-        self.finish_namespace(name);
-        match self.get(&kinds::NAMESPACE, "", name) {
-            Ok(object) => Ok(Deleted::Terminating(object)),
-            Err(_) => Ok(Deleted::Gone(object)),
-        }
     }
 }
 

@@ -284,6 +284,12 @@ impl Store {
         self.replace(&kinds::POD, namespace, object, Part::Ephemeral)
     }
 
+    /// Replaces `spec.finalizers` of a namespace (the `finalize` subresource); the rest of `object` but its name and `resourceVersion` is
+    /// ignored. A namespace that is being deleted ends when it is empty and nothing but `kubernetes` is in the list.
+    pub fn finalize_namespace(&self, object: Value) -> Result<Object, StoreError> {
+        self.replace(&kinds::NAMESPACE, "", object, Part::Finalize)
+    }
+
     /// As [`Store::update_ephemeral_containers`], in one step, nothing coming between.
     pub fn modify_ephemeral_containers(
         &self,

@@ -4,7 +4,7 @@
 use crate::api::{from_value, to_value};
 use crate::pod::admission::Objects;
 use crate::pod::{self, names};
-use crate::{FieldError, Kind, StoreError, defaults, kinds, schema, service};
+use crate::{FieldError, Kind, StoreError, defaults, kinds, rules, schema, service};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -139,7 +139,7 @@ fn validate(kind: &Kind, object: &Value) -> Result<Vec<FieldError>, StoreError> 
     } else {
         pod::validate_metadata(&meta, check_name, &mut errors);
     }
-    errors.extend(defaults::validate(kind, object));
+    errors.extend(rules::validate(kind, object));
     Ok(errors)
 }
 
@@ -234,12 +234,15 @@ pub(crate) fn prepare_for_update(
     set_defaults(kind, object)?;
     if *kind == kinds::SERVICE {
         service::keep_address(object, old);
+    } else if *kind == kinds::NAMESPACE {
+        // Those are the subresource's, `finalize`.
+        object["spec"] = old["spec"].clone();
     }
     let mut errors = validate(kind, object)?;
     if let Some(schema) = custom {
         errors.extend(crate::custom::validate(schema, object));
     }
-    errors.extend(defaults::validate_update(kind, object, old));
+    errors.extend(rules::validate_update(kind, object, old));
     if *kind == kinds::POD {
         errors.extend(pod::validate_update(&from_value(object)?, &from_value(old)?));
     }
@@ -253,6 +256,16 @@ pub(crate) fn prepare_for_status_update(
     object: &mut Value,
 ) -> Result<(), StoreError> {
     normalise(kind, custom, object)
+}
+
+/// The metadata that a write of the status may change: in Kubernetes nearly every kind takes it over with the status. (A Deployment keeps its
+/// labels, `deploymentStatusStrategy`; a custom object everything.)
+pub(crate) fn metadata_of_status(kind: &Kind, custom: bool) -> &'static [&'static str] {
+    match kind.kind {
+        _ if custom => &["managedFields"],
+        "Deployment" => &["annotations", "managedFields"],
+        _ => &["annotations", "labels", "managedFields"],
+    }
 }
 
 /// How many seconds a deletion leaves the object (`CheckGracefulDelete`): only Pods have any.

@@ -43,14 +43,27 @@ pub(super) fn reconcile(store: &Store) {
 
 pub(super) fn publish(store: &Store, certificate: &str) {
     const NAME: &str = "kube-root-ca.crt";
+    let data = json!({"ca.crt": certificate});
     for namespace in all(store, &kinds::NAMESPACE) {
         let name = text(&namespace, "name");
-        if !is_deleted(&namespace) && store.get(&kinds::CONFIG_MAP, name, NAME).is_err() {
+        if is_deleted(&namespace) {
+            continue;
+        }
+        let published = store.get(&kinds::CONFIG_MAP, name, NAME);
+        if published.as_ref().is_ok_and(|object| object["data"] != data) {
+            let repaired = store.modify(&kinds::CONFIG_MAP, name, NAME, |object| {
+                object["data"] = data.clone();
+                Ok(())
+            });
+            if let Err(error) = repaired {
+                tracing::debug!("{NAME} in {name}: {error}");
+            }
+        } else if published.is_err() {
             let object = json!({
                 "metadata": {"name": NAME, "annotations": {
                     "kubernetes.io/description": "Contains the certificate by which Pods can know the API server.",
                 }},
-                "data": {"ca.crt": certificate},
+                "data": data,
             });
             create(store, &kinds::CONFIG_MAP, name, object);
         }

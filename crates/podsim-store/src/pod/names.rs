@@ -5,6 +5,8 @@ const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower ca
 const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
+const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+
 fn is_label(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.starts_with(inner) && text.ends_with(inner) && text.chars().all(|c| inner(c) || c == '-')
@@ -63,6 +65,23 @@ pub fn qualified_name(text: &str) -> Option<String> {
         None
     } else {
         Some(QUALIFIED.to_owned())
+    }
+}
+
+/// What is wrong with a key of a ConfigMap or a Secret, which is a file name.
+#[must_use]
+pub fn config_key(text: &str) -> Option<String> {
+    let is_key_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if text.len() > 253 {
+        Some("must be no more than 253 bytes".to_owned())
+    } else if text.is_empty() || !text.bytes().all(is_key_byte) {
+        Some(CONFIG_KEY.to_owned())
+    } else if text == "." || text == ".." {
+        Some(format!("must not be '{text}'"))
+    } else if text.starts_with("..") {
+        Some("must not start with '..'".to_owned())
+    } else {
+        None
     }
 }
 
