@@ -107,11 +107,15 @@ pub const FIELDS: &[Field] = &[
         Object,
         "keeps the object until they are taken away; nothing here acts on them",
     ),
-    recorded("metadata.managedFields", Object, "server-side apply is not there"),
-    recorded(
+    enforced(
+        "metadata.managedFields",
+        Object,
+        "who has set which field, for server-side apply",
+    ),
+    enforced(
         "metadata.ownerReferences",
         Object,
-        "no garbage collector deletes what is owned",
+        "with its last owner the object goes too",
     ),
     recorded(
         "status",
@@ -494,10 +498,10 @@ pub const FIELDS: &[Field] = &[
         "limits of whole Pods do not act; requests count for the scheduler",
     ),
     recorded("spec.resourceClaims", Pod, "there are no devices to claim"),
-    refused(
+    enforced(
         "spec.runtimeClassName",
         Pod,
-        "there are no RuntimeClasses yet, and a Pod needs the one that it names",
+        "has to be there, and adds its overhead; its handler makes no difference",
     ),
     enforced("spec.os", Pod, "the node is a Linux node, and refuses Pods for others"),
     // Identity.
