@@ -3,6 +3,7 @@
 use crate::golang;
 use busybox::util::out::write_error;
 use podsim_sys::Fd;
+use std::time::Duration;
 
 /// A subcommand.
 pub(crate) struct Command {
@@ -40,6 +41,7 @@ pub(crate) enum Value {
     /// A static text is a default only.
     Default(&'static str),
     Text(String),
+    Duration(Duration),
 }
 
 /// klog's flags, which every subcommand takes: there is no such log here to be changed by them.
@@ -77,6 +79,13 @@ impl Flags {
         match self.value(name) {
             Some(Value::Int(number)) => *number,
             _ => 0,
+        }
+    }
+
+    pub(crate) fn duration(&self, name: &str) -> Duration {
+        match self.value(name) {
+            Some(Value::Duration(time)) => *time,
+            _ => Duration::ZERO,
         }
     }
 
@@ -280,6 +289,7 @@ fn convert(like: &Value, text: &str) -> Result<Value, String> {
         },
         Value::Int(_) => text.parse().map(Value::Int).map_err(|_| syntax("ParseInt")),
         Value::Default(_) | Value::Text(_) => Ok(Value::Text(text.to_owned())),
+        Value::Duration(_) => golang::parse_duration(text).map(Value::Duration),
     }
 }
 

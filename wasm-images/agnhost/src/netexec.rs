@@ -87,7 +87,7 @@ fn serve(flags: &Flags) -> Result<(Server, Netexec), String> {
     }
     let http_port = port(flags.int("http-port"))?;
     logf!("Started HTTP server on port {http_port}");
-    server.http(http_port)?;
+    server.http(None, http_port)?;
     let netexec = Netexec {
         replaced: Some(flags.text("http-override").to_owned()).filter(|target| !target.is_empty()),
         ready: udp_port != -1,

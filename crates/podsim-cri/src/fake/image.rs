@@ -4,6 +4,8 @@ use crate::{Error, FilesystemUsage, Image, ImageService, Result};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What a pull does.
 #[derive(Clone, Debug)]
@@ -12,6 +14,8 @@ pub enum PullOutcome {
     Succeeds,
     /// It fails with this error.
     Fails(Error),
+    /// It goes on until this is notified, and then succeeds.
+    SucceedsAfter(Arc<Notify>),
 }
 
 /// An image service without images' contents. References are compared as they are, with `:latest` added.
@@ -86,8 +90,11 @@ impl ImageService for FakeImageService {
             state.calls.push(format!("pull_image {reference}"));
             state.pulls.get(&normal(reference)).cloned()
         };
+        if let Some(PullOutcome::SucceedsAfter(end)) = &outcome {
+            end.notified().await;
+        }
         match outcome {
-            Some(PullOutcome::Succeeds) => {
+            Some(PullOutcome::Succeeds | PullOutcome::SucceedsAfter(_)) => {
                 self.add(reference);
                 Ok(format!("sha256:fake-{}", normal(reference)))
             }

@@ -94,6 +94,8 @@ pub(crate) struct PodWorker {
     messages: HashMap<ContainerId, String>,
     /// The status that the store has, as far as this worker knows.
     written: Option<PodStatus>,
+    /// The store may have another status than `written`: the next one is written, whatever it is.
+    stale: bool,
 }
 
 /// A task of the worker has ended.
@@ -143,6 +145,7 @@ impl PodWorker {
             termination_volumes: HashMap::new(),
             messages: HashMap::new(),
             written,
+            stale: false,
         };
         let handle = WorkerHandle {
             wanted: wanted_sender,
@@ -172,14 +175,6 @@ impl PodWorker {
                     if changed.is_err() {
                         return self.uid;
                     }
-                    let wanted = self.wanted.borrow();
-                    let phase = wanted.pod.status.as_ref().and_then(|s| s.phase.as_deref());
-                    let given_up = phase == Some("Unknown");
-                    drop(wanted);
-                    if given_up {
-                        // The node controller was wrong: it is told again how the Pod is.
-                        self.written = None;
-                    }
                 }
                 () = self.wake.notified() => {}
                 Some(done) = self.tasks.join_next() => {
@@ -190,7 +185,7 @@ impl PodWorker {
                 () = self.probes.changed() => {}
                 Ok(()) = self.partitioned.changed() => {
                     // What was not written, or was written over by the node controller, is written again.
-                    self.written = None;
+                    self.stale = true;
                 }
                 () = alarm => {}
             }
@@ -236,6 +231,10 @@ impl PodWorker {
     /// Looks at the Pod and does what is to be done next.
     async fn sync(&mut self) -> Next {
         let Wanted { pod, removed } = self.wanted.borrow_and_update().clone();
+        if pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Unknown") {
+            // The node controller was wrong: it is told again how the Pod is.
+            self.stale = true;
+        }
         let retry = Next::Wait(Some(self.node.clock.monotonic() + Duration::from_secs(10)));
         let Ok(mut runtime) = self.look(&pod).await else {
             return retry;
@@ -260,6 +259,7 @@ impl PodWorker {
         if self.failure.is_some() || self.is_finished() {
             return self.wind_down(&pod, &runtime).await;
         }
+        self.probes.take_all();
         self.watch_probes(&pod, &runtime);
         let in_flight = InFlight {
             killing: self.kills.keys().cloned().collect(),
@@ -350,7 +350,7 @@ impl PodWorker {
         conditions.retain(is_own);
         conditions.extend(stored().conditions.into_iter().flatten().filter(|c| !is_own(c)));
         let status = status::generate(pod, runtime, &previous, &input);
-        if self.written.as_ref() != Some(&status) {
+        if self.stale || self.written.as_ref() != Some(&status) {
             self.write(pod, status);
         }
     }
@@ -376,6 +376,7 @@ impl PodWorker {
             tracing::debug!("cannot write the status of {namespace}/{name}: {error}");
         }
         self.written = Some(status);
+        self.stale = false;
     }
 
     async fn execute(&mut self, pod: &Pod, runtime: &mut PodRuntimeStatus, actions: &PodActions) -> Option<Duration> {

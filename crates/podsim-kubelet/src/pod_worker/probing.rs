@@ -50,6 +50,13 @@ impl Probes {
         }
     }
 
+    /// Takes the results that have come. What is decided next has to consider them, for nothing else tells of them again.
+    pub(super) fn take_all(&mut self) {
+        while let Ok(update) = self.receiver.try_recv() {
+            self.take(update);
+        }
+    }
+
     fn take(&mut self, ProbeUpdate { id, kind, result }: ProbeUpdate) {
         // The container may be gone.
         let Some(started) = self.started.get(&id) else { return };
@@ -73,10 +80,10 @@ impl Probes {
 
 impl PodWorker {
     /// Starts the probes of the containers that run, and ends those of containers that do not.
+    ///
+    /// It takes no results: those that come after the decision was made stay in the channel, where they wake the worker to
+    /// make another one.
     pub(super) fn watch_probes(&mut self, pod: &Pod, runtime: &PodRuntimeStatus) {
-        while let Ok(update) = self.probes.receiver.try_recv() {
-            self.probes.take(update);
-        }
         while self.probes.tasks.try_join_next().is_some() {}
         let running: HashSet<_> = runtime.running().map(|s| s.id.clone()).collect();
         self.probes.retain(|id, _| running.contains(id));

@@ -1,10 +1,12 @@
 //! Sidecars, ephemeral containers, restart rules, and hooks that hold others up.
 
 use super::harness::{Harness, settle};
-use podsim_cri::NamespaceMode;
-use podsim_cri::fake::{ExecScript, PortScript, Script, StartOutcome, TermOutcome};
+use podsim_cri::fake::{ExecScript, PortScript, PullOutcome, Script, StartOutcome, TermOutcome};
+use podsim_cri::{Error, NamespaceMode};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 fn container(name: &str) -> Value {
     json!({ "name": name, "image": "busybox", "imagePullPolicy": "Never" })
@@ -148,6 +150,35 @@ async fn the_containers_wait_for_a_sidecars_startup_probe() {
         ("Running", "running")
     );
     assert_eq!(initialized().0, "True");
+}
+
+/// A container that cannot be made tells of nothing, so what came meanwhile must not have been taken and forgotten.
+#[tokio::test]
+async fn a_probe_that_succeeds_while_the_worker_is_busy_is_not_forgotten() {
+    let node = Harness::new().await;
+    let pull = Arc::new(Notify::new());
+    node.images
+        .script_pull("tools", PullOutcome::SucceedsAfter(pull.clone()));
+    node.runtime.script_port(80, PortScript::Refused);
+    let mut proxy = sidecar("s");
+    proxy["startupProbe"] = json!({ "tcpSocket": { "port": 80 }, "periodSeconds": 1, "failureThreshold": 30 });
+    node.pod(json!({ "initContainers": [proxy], "containers": [container("a")] }))
+        .await;
+    let added = node.store.modify_ephemeral_containers("default", "x", |pod| {
+        pod["spec"]["ephemeralContainers"] =
+            json!([{ "name": "debug", "image": "tools", "imagePullPolicy": "IfNotPresent" }]);
+        Ok(())
+    });
+    added.map(drop).expect("a good container");
+    settle().await;
+    node.runtime.script_port(80, PortScript::Hangs);
+    node.seconds(2).await;
+    assert_eq!(node.state("a"), "waiting PodInitializing: ", "the worker is busy");
+    node.runtime
+        .fail_next("create_container", Error::Unsupported("no".to_owned()));
+    pull.notify_one();
+    settle().await;
+    assert_eq!(node.state("a"), "running");
 }
 
 #[tokio::test]

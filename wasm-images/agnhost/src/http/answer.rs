@@ -70,9 +70,34 @@ impl Answer {
         self.headers.iter().any(is_close)
     }
 
-    /// The bytes on the wire, in the order in which Go writes them.
+    /// The bytes on the wire.
     pub(crate) fn bytes(mut self, head_only: bool, keep_alive: bool, minor: u8) -> Vec<u8> {
-        let has_body = self.status >= 200 && self.status != 204 && self.status != 304;
+        let body = std::mem::take(&mut self.body);
+        let has_body = self.has_body();
+        let length = has_body.then_some(body.len());
+        let mut bytes = self.head(length, &body, keep_alive, minor);
+        if has_body && !head_only {
+            bytes.extend(body);
+        }
+        bytes
+    }
+
+    /// The head of an answer whose body comes in chunks; a client of HTTP/1.0 reads to the end of the connection.
+    pub(crate) fn chunked_head(self, keep_alive: bool, minor: u8) -> Vec<u8> {
+        let answer = if minor == 0 {
+            self
+        } else {
+            self.with("Transfer-Encoding", "chunked")
+        };
+        answer.head(None, b" ", keep_alive, minor)
+    }
+
+    fn has_body(&self) -> bool {
+        self.status >= 200 && self.status != 204 && self.status != 304
+    }
+
+    /// In the order in which Go writes it. The type is guessed from the beginning of the body.
+    fn head(mut self, length: Option<usize>, body: &[u8], keep_alive: bool, minor: u8) -> Vec<u8> {
         self.headers.sort_by_key(|(name, _)| *name);
         let has = |name: &str| self.headers.iter().any(|(known, _)| *known == name);
         let mut head = status_line(self.status);
@@ -84,11 +109,11 @@ impl Answer {
             "Date: {}\r\n",
             Date::from_epoch(golang::now()).format("%a, %d %b %Y %H:%M:%S GMT")
         ));
-        if has_body {
-            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
-            if !has("Content-Type") && !self.body.is_empty() {
-                head.push_str(&format!("Content-Type: {}\r\n", detect(&self.body)));
-            }
+        if let Some(length) = length {
+            head.push_str(&format!("Content-Length: {length}\r\n"));
+        }
+        if self.has_body() && !body.is_empty() && !has("Content-Type") {
+            head.push_str(&format!("Content-Type: {}\r\n", detect(body)));
         }
         if !keep_alive && !has("Connection") {
             head.push_str("Connection: close\r\n");
@@ -96,11 +121,7 @@ impl Answer {
             head.push_str("Connection: keep-alive\r\n");
         }
         head.push_str("\r\n");
-        let mut bytes = head.into_bytes();
-        if has_body && !head_only {
-            bytes.append(&mut self.body);
-        }
-        bytes
+        head.into_bytes()
     }
 }
 

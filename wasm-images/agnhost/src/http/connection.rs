@@ -33,6 +33,8 @@ struct Served {
     head_only: bool,
     keep_alive: bool,
     minor: u8,
+    /// The body comes in parts.
+    parts: bool,
 }
 
 impl Drop for Connection {
@@ -154,6 +156,7 @@ impl Connection {
             head_only: request.method == "HEAD",
             keep_alive: request.keep_alive(),
             minor: request.minor,
+            parts: false,
         });
         self.steps = service.request(self.port, request).into();
     }
@@ -179,7 +182,9 @@ impl Connection {
             self.wake = None;
         }
         match self.steps.pop_front() {
-            None => self.request = None,
+            None => self.end(),
+            Some(Step::Begin(answer)) => self.head(answer),
+            Some(Step::Part(bytes)) => self.part(&bytes),
             Some(Step::Answer(answer)) => self.answer(answer),
             Some(Step::Sleep(time)) => self.wake = Some(sys::clock_monotonic() + time),
             Some(Step::Run(job)) => match job.start() {
@@ -207,6 +212,39 @@ impl Connection {
         self.output
             .extend(answer.bytes(served.head_only, keep_alive, served.minor));
         self.closing |= !keep_alive;
+    }
+
+    fn head(&mut self, answer: Answer) {
+        let Some(served) = &mut self.request else { return };
+        served.parts = true;
+        served.keep_alive &= served.minor > 0;
+        self.output.extend(answer.chunked_head(served.keep_alive, served.minor));
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        match &self.request {
+            // An empty chunk would be the last one.
+            Some(served) if !served.head_only && !bytes.is_empty() => {
+                if served.minor > 0 {
+                    self.output.extend(format!("{:x}\r\n", bytes.len()).bytes());
+                }
+                self.output.extend(bytes);
+                if served.minor > 0 {
+                    self.output.extend(b"\r\n");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The request has all its answer.
+    fn end(&mut self) {
+        if let Some(served) = self.request.take().filter(|served| served.parts) {
+            if served.minor > 0 && !served.head_only {
+                self.output.extend(b"0\r\n\r\n");
+            }
+            self.closing |= !served.keep_alive;
+        }
     }
 
     /// Whether something came.

@@ -1,12 +1,13 @@
 //! HTTP/1.1 as Go's `net/http` serves it: one process, one loop around `poll(2)`, any number of clients.
 //!
 //! * [`request`]: what a client asks. * [`answer`]: what it is told. * [`server`]: the loop, its sockets and a [`Service`].
-//! * [`connection`]: one client. * [`job`]: a child process that works for one client.
+//! * [`connection`]: one client. * [`grpc`]: one client of a health check over HTTP/2. * [`job`]: a child process that works for one client.
 //!
 //! A service does not wait: it hands back [`Step`]s, and the loop takes them one after the other.
 
 pub(crate) mod answer;
 mod connection;
+pub(crate) mod grpc;
 pub(crate) mod job;
 pub(crate) mod request;
 pub(crate) mod server;
@@ -22,6 +23,10 @@ use std::time::Duration;
 pub(crate) enum Step {
     /// The whole answer.
     Answer(Answer),
+    /// The head of an answer that comes in parts, each followed by what else is to be done.
+    Begin(Answer),
+    /// A part of the body.
+    Part(Vec<u8>),
     /// Nothing, for a time.
     Sleep(Duration),
     /// A child process; its end makes the answer.

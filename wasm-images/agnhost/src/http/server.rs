@@ -1,6 +1,7 @@
 //! The loop: sockets, clients, times and signals.
 
 use super::connection::{Connection, Wish};
+use super::grpc::{Client, Health};
 use super::{Request, Step};
 use crate::golang::{errno, fatal, log, logf};
 use crate::signals;
@@ -17,8 +18,20 @@ pub(crate) trait Service {
     /// An HTTP request.
     fn request(&mut self, port: u16, request: &Request) -> Vec<Step>;
 
-    /// A datagram.
-    fn datagram(&mut self, port: u16, data: &[u8], from: SocketAddr) -> Option<Vec<u8>>;
+    /// A datagram: what is sent back.
+    fn datagram(&mut self, _port: u16, _data: &[u8], _from: SocketAddr) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// A connection that is not for HTTP: what is sent before it is closed.
+    fn connected(&mut self, _port: u16, _from: SocketAddr) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// `grpc.health.v1.Health/Check` of a service.
+    fn health(&mut self, _service: &str) -> Health {
+        Health::Unknown
+    }
 
     /// SIGTERM has come: after this time the program ends with code 0.
     fn terminated(&mut self) -> Duration {
@@ -29,6 +42,8 @@ pub(crate) trait Service {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Http,
+    Grpc,
+    Tcp,
     Udp,
 }
 
@@ -43,6 +58,7 @@ struct Socket {
 pub(crate) struct Server {
     sockets: Vec<Socket>,
     connections: Vec<Connection>,
+    health: Vec<Client>,
     /// The exit code, and when it comes at the latest.
     shutdown: Option<(i32, Duration)>,
     /// When SIGTERM's delay ends.
@@ -98,14 +114,24 @@ fn listen_error(network: &str, ip: Option<IpAddr>, port: u16, error: Errno) -> S
 }
 
 impl Server {
-    /// Serves HTTP on a port of every address.
-    pub(crate) fn http(&mut self, port: u16) -> Result<(), String> {
-        let fd = open(SocketType::Stream, None, port).map_err(|error| listen_error("tcp", None, port, error))?;
-        self.sockets.push(Socket {
-            kind: Kind::Http,
-            fd,
-            port,
-        });
+    /// Serves HTTP on a port of one address, or of every.
+    pub(crate) fn http(&mut self, ip: Option<IpAddr>, port: u16) -> Result<(), String> {
+        self.stream(Kind::Http, ip, port)
+    }
+
+    /// Serves health checks over gRPC.
+    pub(crate) fn grpc(&mut self, port: u16) -> Result<(), String> {
+        self.stream(Kind::Grpc, None, port)
+    }
+
+    /// Says something to whoever connects.
+    pub(crate) fn tcp(&mut self, port: u16) -> Result<(), String> {
+        self.stream(Kind::Tcp, None, port)
+    }
+
+    fn stream(&mut self, kind: Kind, ip: Option<IpAddr>, port: u16) -> Result<(), String> {
+        let fd = open(SocketType::Stream, ip, port).map_err(|error| listen_error("tcp", ip, port, error))?;
+        self.sockets.push(Socket { kind, fd, port });
         Ok(())
     }
 
@@ -157,7 +183,8 @@ impl Server {
         };
         let sockets = self.sockets.iter().map(|socket| (socket.fd, PollEvents::IN));
         let clients = self.connections.iter().map(Connection::interest);
-        let mut entries: Vec<PollFd> = sockets.chain(clients).map(entry).collect();
+        let checks = self.health.iter().map(|client| (client.fd(), PollEvents::IN));
+        let mut entries: Vec<PollFd> = sockets.chain(clients).chain(checks).map(entry).collect();
         let times = self.connections.iter().filter_map(|client| client.wake(now));
         let times = times.chain(self.end).chain(self.shutdown.map(|(_, deadline)| deadline));
         let timeout = times.min().map(|time| time.saturating_sub(now));
@@ -165,23 +192,48 @@ impl Server {
             Err(Errno::EINTR) => return Ok(None),
             result => result?,
         };
-        let (sockets, clients) = entries.split_at(self.sockets.len());
-        let ready: Vec<bool> = clients.iter().map(|entry| !entry.revents.is_empty()).collect();
-        let listening: Vec<bool> = sockets.iter().map(|entry| !entry.revents.is_empty()).collect();
-        if let Some(code) = self.clients(&ready, service) {
-            return Ok(Some(code));
+        let mut ready = entries.iter().map(|entry| !entry.revents.is_empty());
+        let mut next = |count: usize| ready.by_ref().take(count).collect::<Vec<bool>>();
+        let (sockets, clients, checks) = (
+            next(self.sockets.len()),
+            next(self.connections.len()),
+            next(self.health.len()),
+        );
+        // Before the clients: a shutdown among them closes some sockets.
+        for (index, _) in sockets.iter().enumerate().filter(|(_, ready)| **ready) {
+            self.socket(index, service);
         }
-        for (index, ready) in listening.into_iter().enumerate() {
-            // A shutdown among the clients has closed some.
-            let Some(socket) = self.sockets.get(index).filter(|_| ready) else {
-                continue;
-            };
-            match socket.kind {
-                Kind::Http => self.accept(index),
-                Kind::Udp => answer_datagram(socket, service),
+        let mut checks = checks.into_iter();
+        self.health
+            .retain_mut(|client| !checks.next().unwrap_or(false) || client.advance(service));
+        Ok(self.clients(&clients, service))
+    }
+
+    fn socket(&mut self, index: usize, service: &mut dyn Service) {
+        let Some(socket) = self.sockets.get(index) else { return };
+        let port = socket.port;
+        if socket.kind == Kind::Udp {
+            answer_datagram(socket, service);
+            return;
+        }
+        let (fd, peer) = match sys::accept(socket.fd, OpenFlags::CLOEXEC | OpenFlags::NONBLOCK) {
+            Ok((fd, SockAddr::Inet(peer))) => (fd, shown(peer)),
+            Ok((fd, SockAddr::Unix(_))) => {
+                let _ = sys::close(fd);
+                return;
             }
+            Err(Errno::EINTR | Errno::EAGAIN | Errno::ECONNABORTED) => return,
+            Err(error) => return log(&format!("http: Accept error: {}; retrying", errno(error))),
+        };
+        match socket.kind {
+            Kind::Grpc => self.health.push(Client::new(fd)),
+            Kind::Tcp => {
+                // As short as it is, it has room; who is gone does not want it.
+                let _ = sys::write_all(fd, &service.connected(port, peer));
+                let _ = sys::close(fd);
+            }
+            Kind::Http | Kind::Udp => self.connections.push(Connection::new(fd, peer, port)),
         }
-        Ok(None)
     }
 
     fn clients(&mut self, ready: &[bool], service: &mut dyn Service) -> Option<i32> {
@@ -212,18 +264,6 @@ impl Server {
             }
         }
         code
-    }
-
-    fn accept(&mut self, index: usize) {
-        let Some(socket) = self.sockets.get(index) else { return };
-        match sys::accept(socket.fd, OpenFlags::CLOEXEC | OpenFlags::NONBLOCK) {
-            Ok((fd, SockAddr::Inet(peer))) => self.connections.push(Connection::new(fd, shown(peer), socket.port)),
-            Ok((fd, SockAddr::Unix(_))) => {
-                let _ = sys::close(fd);
-            }
-            Err(Errno::EINTR | Errno::EAGAIN | Errno::ECONNABORTED) => {}
-            Err(error) => log(&format!("http: Accept error: {}; retrying", errno(error))),
-        }
     }
 }
 
