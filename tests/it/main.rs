@@ -10,7 +10,9 @@ mod layers;
 #[cfg(target_os = "linux")]
 mod linux_backend;
 mod network_edges;
+mod nodes;
 mod notes;
 mod podsim;
 mod tidy;
 mod virtual_time;
+mod volumes;
