@@ -12,7 +12,9 @@ mod linux_backend;
 #[cfg(target_os = "linux")]
 mod linux_killed;
 mod network_edges;
+mod nodes;
 mod notes;
 mod podsim;
 mod tidy;
 mod virtual_time;
+mod volumes;

@@ -1,70 +1,11 @@
 //! Where the Pods' network meets the machine's and the node's: `hostPort`, and the probes. The same on every backend; the Linux one needs
 //! root: it is left out where there is none.
 
-use crate::podsim::{Said, User};
+use crate::nodes::on_each_node;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
-
-/// A configuration whose interfaces give the node a network of its own: nothing of the test is seen on the host.
-const NODE: &str = "interfaces: [{name: eth0, address: 192.168.77.2/24}]\n";
-
-/// A user with a node; it is stopped also when the test fails.
-struct Node {
-    user: User,
-    backend: &'static str,
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.podsim(&["node", "stop", "--all"]);
-    }
-}
-
-impl Node {
-    fn podsim(&self, args: &[&str]) -> Said {
-        self.user.podsim(args)
-    }
-
-    /// Runs a manifest on a new node.
-    fn run(&self, pod: &str, options: &[&str]) {
-        self.user.file("pod.yaml", pod);
-        self.user.file("node.yaml", NODE);
-        let common = [
-            "run",
-            "-d",
-            "--backend",
-            self.backend,
-            "--node-config=node.yaml",
-            "pod.yaml",
-        ];
-        let said = self.podsim(&[&common, options].concat());
-        assert_eq!(said.code, Some(0), "{}", said.whole());
-    }
-
-    fn succeeds(&self, args: &[&str]) -> String {
-        let said = self.podsim(args);
-        assert_eq!(said.code, Some(0), "{} {args:?}: {}", self.backend, said.whole());
-        said.stdout
-    }
-}
-
-/// Does the same on a node of each kind that there can be here, at the same time.
-fn on_each_node(test: impl Fn(&Node) + Sync) {
-    let node = |user, backend| Node { user, backend };
-    let mut nodes = vec![node(User::new(), "virtual")];
-    #[cfg(target_os = "linux")]
-    if rustix::process::geteuid().is_root() {
-        nodes.push(node(User::new(), "linux"));
-        nodes.push(node(User::without_rights(), "linux"));
-    }
-    std::thread::scope(|scope| {
-        for node in &nodes {
-            scope.spawn(|| test(node));
-        }
-    });
-}
 
 /// A port of the loopback interface that nobody has: below those that the system gives out, and another for each call and each process.
 fn free_port() -> u16 {

@@ -1,5 +1,7 @@
 //! Paths inside of a root that is not the process's own yet: symbolic links of an image must not lead out of it.
 
+mod change;
+
 use crate::mount::context;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, open, openat, openat2};
@@ -63,20 +65,32 @@ impl Inside {
 
     /// A directory, which is made, with those above it, if it is not there.
     pub(crate) fn directory(&self, path: &str) -> io::Result<Place> {
-        self.make_directory(path)
+        self.make_directory(path, None)
             .map(Place::new)
             .map_err(context(format_args!("mkdir {path}")))
     }
 
-    fn make_directory(&self, path: &str) -> rustix::io::Result<OwnedFd> {
+    /// As [`directory`](Self::directory); those that are made have these permission bits, whatever the umask.
+    pub(crate) fn directory_with_mode(&self, path: &str, mode: u32) -> io::Result<Place> {
+        self.make_directory(path, Some(Mode::from_raw_mode(mode & 0o7777)))
+            .map(Place::new)
+            .map_err(context(format_args!("mkdir {path}")))
+    }
+
+    fn make_directory(&self, path: &str, mode: Option<Mode>) -> rustix::io::Result<OwnedFd> {
         let mut prefix = String::from("/");
         let mut here = self.resolve("/", OFlags::DIRECTORY)?;
         for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
             prefix.push_str(name);
             here = match self.resolve(&prefix, OFlags::DIRECTORY) {
                 Err(Errno::NOENT) if name != ".." => {
-                    mkdirat(&here, name, Mode::from_raw_mode(0o755))?;
-                    self.resolve(&prefix, OFlags::DIRECTORY)?
+                    mkdirat(&here, name, mode.unwrap_or(Mode::from_raw_mode(0o755)))?;
+                    let made = self.resolve(&prefix, OFlags::DIRECTORY)?;
+                    if let Some(mode) = mode {
+                        // Not by its name, which may be a link by now.
+                        rustix::fs::chmod(format!("/proc/self/fd/{}", made.as_raw_fd()), mode)?;
+                    }
+                    made
                 }
                 result => result?,
             };
@@ -93,7 +107,7 @@ impl Inside {
                 result => return result,
             }
             let (above, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
-            let above = self.make_directory(above)?;
+            let above = self.make_directory(above, None)?;
             // In case that the name is a symbolic link to nowhere, that is not followed.
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             openat(&above, name, flags, Mode::from_raw_mode(0o644))?;
@@ -128,7 +142,7 @@ impl Inside {
     /// Writes a new file, with this mode whatever the umask.
     pub(crate) fn write(&self, path: &str, content: &[u8], mode: u32) -> io::Result<()> {
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let above = self.make_directory(above).map_err(context(path))?;
+        let above = self.make_directory(above, None).map_err(context(path))?;
         let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(mode & 0o7777);
         let mut file = File::from(openat(&above, name, flags, mode).map_err(context(path))?);

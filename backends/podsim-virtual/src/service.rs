@@ -502,6 +502,10 @@ impl RuntimeService for VirtualRuntime {
         Ok(id)
     }
 
+    async fn change_volume(&self, id: &VolumeId, changes: &[VolumeChange]) -> Result<()> {
+        self.volume(id)?.change(changes)
+    }
+
     async fn read_volume_file(&self, id: &VolumeId, path: &str, limit: usize) -> Result<Option<Bytes>> {
         self.volume(id)?.read(path, limit)
     }

@@ -3,10 +3,10 @@
 use crate::node::Node;
 use crate::stdio::describe;
 use bytes::Bytes;
-use podsim_cri::{Error, Result, VolumeConfig};
+use podsim_cri::{Error, GroupAccess, Result, VolumeChange, VolumeConfig};
 use podsim_kernel::fs::tmpfs::{Limits, Options, TmpFs};
-use podsim_kernel::fs::{MountNamespace, PathRef};
-use podsim_sys::{Errno, Mode, MountFlags};
+use podsim_kernel::fs::{Caller, MountNamespace, PathRef, attr, namei, names};
+use podsim_sys::{Errno, FileType, Mode, MountFlags, OpenFlags};
 use std::sync::Arc;
 
 /// A volume.
@@ -43,15 +43,163 @@ impl Volume {
         Ok(Self { config, mounts })
     }
 
-    /// What is mounted: the whole volume, or what is at a path in it.
+    /// What is mounted: the whole volume, or what is at a path in it, which is made if nothing is there.
     pub(crate) fn path(&self, sub_path: Option<&str>) -> Result<PathRef> {
-        let path = match sub_path {
-            Some(path) => inside(path)?,
-            None => "/".to_owned(),
+        let Some(sub_path) = sub_path else {
+            return Ok(self.mounts.root());
         };
-        self.mounts
-            .resolve(&path)
+        let path = inside(sub_path)?;
+        self.resolve_or_make(&path)
             .map_err(|errno| describe(&format!("volume {}: {path}", self.config.name), errno))
+    }
+
+    fn resolve_or_make(&self, path: &str) -> podsim_sys::Result<PathRef> {
+        match self.mounts.resolve(path) {
+            Err(Errno::ENOENT) => {}
+            found => return found,
+        }
+        let caller = self.mounts.kernel_caller();
+        let mode = self.mounts.root().stat()?.mode;
+        let mut at = self.mounts.root();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            at = match namei::lookup(&caller, &at, name, true) {
+                Err(Errno::ENOENT) => {
+                    let made = names::mkdir(&caller, &at, name, mode)?;
+                    attr::chmod(&caller, &made, mode)?;
+                    made
+                }
+                found => found?,
+            };
+        }
+        Ok(at)
+    }
+
+    /// Changes what it holds.
+    pub(crate) fn change(&self, changes: &[VolumeChange]) -> Result<()> {
+        let caller = self.mounts.kernel_caller();
+        changes.iter().try_for_each(|change| self.change_one(&caller, change))
+    }
+
+    fn change_one(&self, caller: &Caller, change: &VolumeChange) -> Result<()> {
+        let root = self.mounts.root();
+        let fail = |what: &str, path: &str, errno| describe(&format!("{what} {path}"), errno);
+        match change {
+            VolumeChange::Directory { path, mode: bits } => {
+                let make = |at: &str| {
+                    let made = names::mkdir(caller, &root, at, mode(*bits))?;
+                    attr::chmod(caller, &made, mode(*bits))
+                };
+                make(&self.parent_checked(caller, path)?).map_err(|errno| fail("mkdir", path, errno))
+            }
+            VolumeChange::File {
+                path,
+                content,
+                mode: bits,
+                uid,
+            } => {
+                let at = self.parent_checked(caller, path)?;
+                self.write(caller, &at, content, mode(*bits), *uid)
+                    .map_err(|errno| fail("open", path, errno))
+            }
+            VolumeChange::Symlink { path, target } => {
+                let at = self.parent_checked(caller, path)?;
+                names::symlink(caller, target, &root, &at)
+                    .map(drop)
+                    .map_err(|errno| fail("symlink", path, errno))
+            }
+            VolumeChange::Rename { from, to } => {
+                let (old, new) = (self.parent_checked(caller, from)?, self.parent_checked(caller, to)?);
+                names::rename(caller, &root, &old, &root, &new).map_err(|errno| fail("rename", from, errno))
+            }
+            VolumeChange::Remove { path } => {
+                let at = self.parent_checked(caller, path)?;
+                self.mounts
+                    .remove_all(&at)
+                    .map_err(|errno| fail("unlinkat", path, errno))
+            }
+            VolumeChange::Group {
+                path,
+                gid,
+                access,
+                only_on_mismatch,
+            } => self
+                .give(
+                    caller,
+                    &self.parent_checked(caller, path)?,
+                    *gid,
+                    *access,
+                    *only_on_mismatch,
+                )
+                .map_err(|errno| fail("chown", path, errno)),
+        }
+    }
+
+    /// A path of the volume, after it was seen that no symbolic link is on the way to its last name.
+    fn parent_checked(&self, caller: &Caller, path: &str) -> Result<String> {
+        let path = inside(path)?;
+        let mut at = self.mounts.root();
+        let parents = path.rsplit_once('/').map_or("", |(above, _)| above);
+        for name in parents.split('/').filter(|name| !name.is_empty()) {
+            at = namei::lookup(caller, &at, name, false).map_err(|errno| describe(&path, errno))?;
+            if !at.is_dir() {
+                return Err(describe(&path, Errno::ENOTDIR));
+            }
+        }
+        Ok(path)
+    }
+
+    fn write(
+        &self,
+        caller: &Caller,
+        path: &str,
+        content: &[u8],
+        mode: Mode,
+        uid: Option<u32>,
+    ) -> podsim_sys::Result<()> {
+        let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::EXCL;
+        let file = self.mounts.open_file(path, flags, mode)?;
+        let mut rest = content;
+        while !rest.is_empty() {
+            let written = file.try_write(rest)?;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        let at = file.path().ok_or(Errno::EIO)?;
+        if uid.is_some() {
+            attr::chown(caller, at, uid, None)?;
+        }
+        attr::chmod(caller, at, mode)
+    }
+
+    fn give(
+        &self,
+        caller: &Caller,
+        path: &str,
+        gid: u32,
+        access: GroupAccess,
+        only_on_mismatch: bool,
+    ) -> podsim_sys::Result<()> {
+        let top = namei::lookup(caller, &self.mounts.root(), path, false)?;
+        let stat = top.stat()?;
+        if only_on_mismatch && access.matches(gid, stat.gid, u32::from(stat.mode.0)) {
+            return Ok(());
+        }
+        // A list instead of recursion, so that a deep tree takes no stack.
+        let mut left = vec![top];
+        while let Some(at) = left.pop() {
+            let stat = at.stat()?;
+            attr::chown(caller, &at, None, Some(gid))?;
+            if stat.file_type == FileType::Symlink {
+                continue;
+            }
+            let bits = access.mode(u32::from(stat.mode.0), at.is_dir());
+            attr::chmod(caller, &at, mode(bits))?;
+            if at.is_dir() {
+                for entry in at.inode().read_dir(2, usize::MAX)? {
+                    left.push(namei::lookup(caller, &at, &entry.name, false)?);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The last bytes of a file.

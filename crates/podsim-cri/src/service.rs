@@ -3,7 +3,7 @@
 use crate::{
     AttachRequest, BoxDuplex, ContainerConfig, ContainerEvents, ContainerFilter, ContainerId, ContainerStats,
     ContainerStatus, ExecRequest, ExecSession, ExecSyncOutput, FilesystemUsage, Image, LogEntries, LogOptions,
-    PodSandboxConfig, PodSandboxFilter, PodSandboxStatus, Result, SandboxId, VolumeConfig, VolumeId,
+    PodSandboxConfig, PodSandboxFilter, PodSandboxStatus, Result, SandboxId, VolumeChange, VolumeConfig, VolumeId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -96,6 +96,9 @@ pub trait RuntimeService: Send + Sync + 'static {
 
     /// Makes a volume; one that is there already (same Pod, same name) is kept as it is.
     async fn create_volume(&self, config: VolumeConfig) -> Result<VolumeId>;
+
+    /// Changes what a volume holds, in order; the first change that cannot be made ends it, and those before it stay.
+    async fn change_volume(&self, id: &VolumeId, changes: &[VolumeChange]) -> Result<()>;
 
     /// Reads at most the last `limit` bytes of a file in a volume (termination messages); `None` if there is no such file.
     async fn read_volume_file(&self, id: &VolumeId, path: &str, limit: usize) -> Result<Option<Bytes>>;

@@ -44,12 +44,95 @@ pub struct VolumeFile {
     pub mode: u32,
 }
 
+/// A change to what a volume holds. Paths are relative to the volume, without `..`; the directories on the way must be there, and none
+/// of them may be a symbolic link: nothing outside of the volume can be meant. The last name is never followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeChange {
+    /// Makes a directory.
+    Directory {
+        /// Where.
+        path: String,
+        /// Permission bits, whatever the umask.
+        mode: u32,
+    },
+    /// Makes a file where nothing is.
+    File {
+        /// Where.
+        path: String,
+        /// What it holds.
+        content: Bytes,
+        /// Permission bits, whatever the umask.
+        mode: u32,
+        /// The owner; `None`: root.
+        uid: Option<u32>,
+    },
+    /// Makes a symbolic link.
+    Symlink {
+        /// Where.
+        path: String,
+        /// Its text.
+        target: String,
+    },
+    /// Gives something another name; what had that name is replaced in the same instant.
+    Rename {
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
+    /// Removes something with all that is in it; what is not there is no error.
+    Remove {
+        /// Where.
+        path: String,
+    },
+    /// Gives something, and all that is in it, to a group ([`GroupAccess`]).
+    Group {
+        /// Where; empty for the whole volume.
+        path: String,
+        /// The group.
+        gid: u32,
+        /// What its members may do.
+        access: GroupAccess,
+        /// Nothing is done if the top already is as it would be made (`fsGroupChangePolicy: OnRootMismatch`).
+        only_on_mismatch: bool,
+    },
+}
+
+/// What the members of a volume's group may do (`pkg/volume/volume_linux.go`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupAccess {
+    /// Read and write.
+    ReadWrite,
+    /// Read.
+    ReadOnly,
+}
+
+impl GroupAccess {
+    /// The permission bits of something that was given to the group: directories pass the group on to what is made in them.
+    #[must_use]
+    pub fn mode(self, mode: u32, is_directory: bool) -> u32 {
+        let members = match self {
+            Self::ReadWrite => 0o660,
+            Self::ReadOnly => 0o440,
+        };
+        let directory = if is_directory { 0o2110 } else { 0 };
+        (mode & 0o7777) | members | directory
+    }
+
+    /// Is the top of a volume as it would be made (`requiresPermissionChange`)?
+    #[must_use]
+    pub fn matches(self, gid: u32, top_gid: u32, top_mode: u32) -> bool {
+        gid == top_gid && self.mode(top_mode, true) == top_mode & 0o7777
+    }
+}
+
 /// What is mounted into a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountSource {
     /// A path on the node. It must exist.
     HostPath(PathBuf),
-    /// A volume, or a file or directory in it (`sub_path`, relative; a missing one is made, a directory).
+    /// A volume, or a file or directory in it (`sub_path`, relative; a missing one is made: a directory with the volume's mode, as
+    /// `makeMounts` does).
     Volume {
         /// Which.
         id: VolumeId,

@@ -2,6 +2,7 @@
 
 use crate::env::{self, Sources};
 use crate::sandbox_config;
+use crate::volumes::Mounted;
 use k8s_openapi::api::core::v1::{Container, PodSpec, SeccompProfile as SeccompProfileSpec};
 use podsim_cri::{
     Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SeccompProfile,
@@ -9,12 +10,12 @@ use podsim_cri::{
 };
 use podsim_store::pod::quantity;
 use podsim_sys::Signal;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What was made for the container before it.
 pub(crate) struct Prepared<'a> {
     /// The volumes of the Pod by name.
-    pub(crate) volumes: &'a HashMap<String, VolumeId>,
+    pub(crate) volumes: &'a BTreeMap<String, Mounted>,
     /// Holds `hosts`.
     pub(crate) hosts: VolumeId,
     /// Holds `log`, the termination message.
@@ -84,12 +85,12 @@ fn hostname(spec: &PodSpec, sources: &Sources<'_>) -> String {
 
 fn mounts(
     container: &Container,
-    vars: &std::collections::BTreeMap<String, String>,
+    vars: &BTreeMap<String, String>,
     prepared: &Prepared<'_>,
 ) -> Result<Vec<Mount>, String> {
     let mut mounts = vec![];
     for mount in container.volume_mounts.iter().flatten() {
-        let Some(id) = prepared.volumes.get(&mount.name) else {
+        let Some(volume) = prepared.volumes.get(&mount.name) else {
             return Err(format!("volume \"{}\" not found", mount.name));
         };
         let plain = mount.sub_path.clone().filter(|p| !p.is_empty());
@@ -103,10 +104,10 @@ fn mounts(
         mounts.push(Mount {
             container_path: absolute(&mount.mount_path),
             source: MountSource::Volume {
-                id: id.clone(),
+                id: volume.id.clone(),
                 sub_path,
             },
-            readonly: mount.read_only == Some(true),
+            readonly: mount.read_only == Some(true) || volume.readonly,
         });
     }
     let file = |path: &str, id: &VolumeId, name: &str| Mount {
@@ -127,7 +128,7 @@ fn mounts(
 }
 
 /// `subPathExpr` with its variables, which have to be there (`ExpandContainerVolumeMounts`).
-fn expand_sub_path(expression: &str, vars: &std::collections::BTreeMap<String, String>) -> Result<String, String> {
+fn expand_sub_path(expression: &str, vars: &BTreeMap<String, String>) -> Result<String, String> {
     match env::missing(expression, vars) {
         Some(name) => Err(format!("missing value for \"{name}\"")),
         None => Ok(env::expand(expression, vars)),
@@ -209,7 +210,7 @@ fn seccomp(profile: Option<&SeccompProfileSpec>) -> SeccompProfile {
 
 fn resources(container: &Container) -> Resources {
     let resources = container.resources.clone().unwrap_or_default();
-    let amount = |list: &Option<std::collections::BTreeMap<String, _>>, name: &str| {
+    let amount = |list: &Option<BTreeMap<String, _>>, name: &str| {
         let quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity = list.as_ref()?.get(name)?;
         quantity::millis(&quantity.0).and_then(|m| u64::try_from(m).ok())
     };

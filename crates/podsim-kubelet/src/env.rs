@@ -61,7 +61,7 @@ fn set(vars: &mut Vec<(String, String)>, name: &str, value: String) {
 }
 
 impl Sources<'_> {
-    fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         self.pod.metadata.namespace.as_deref().unwrap_or("default")
     }
 
@@ -118,7 +118,7 @@ impl Sources<'_> {
         Err("this kind of valueFrom is not supported by podsim".to_owned())
     }
 
-    fn field(&self, path: &str) -> Result<String, String> {
+    pub(crate) fn field(&self, path: &str) -> Result<String, String> {
         let (meta, spec) = (&self.pod.metadata, self.pod.spec.as_ref());
         let keyed = |prefix: &str| {
             path.strip_prefix(prefix)
@@ -162,7 +162,13 @@ impl Sources<'_> {
     }
 
     /// A limit or request, divided and rounded up; an unset limit is what the node has.
-    fn resource(&self, name: &str, divisor: &str, of: Option<&str>, own: &Container) -> Result<String, String> {
+    pub(crate) fn resource(
+        &self,
+        name: &str,
+        divisor: &str,
+        of: Option<&str>,
+        own: &Container,
+    ) -> Result<String, String> {
         let containers = self
             .pod
             .spec

@@ -8,14 +8,13 @@ use crate::env::Sources;
 use crate::events::Severity;
 use crate::pod_worker::{PodWorker, full_name};
 use crate::runtime_status::{PodRuntimeStatus, definition_changed};
-use crate::{hosts, images, sandbox_config, volumes};
+use crate::{hosts, images, sandbox_config};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use podsim_cri::{
     ContainerState, ContainerStatus, Error, LogOptions, NamespaceMode, PodSandboxStatus, VolumeConfig, VolumeFile,
     VolumeId,
 };
 use podsim_store::time;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// How long to wait after a failure that has no back-off of its own.
@@ -47,14 +46,8 @@ pub(crate) async fn execute(
         pod,
         spec,
         sandbox,
-        volumes: HashMap::new(),
         deadline: None,
     };
-    if let Err(error) = start.prepare_volumes().await {
-        let message = format!("MountVolume.SetUp failed: {error}");
-        start.worker.tell(pod, None, Severity::Warning, "FailedMount", &message);
-        return Some(start.worker.node.clock.monotonic() + RETRY);
-    }
     start.start_all(actions, runtime).await;
     start.deadline
 }
@@ -64,7 +57,6 @@ struct Start<'a> {
     pod: &'a Pod,
     spec: &'a PodSpec,
     sandbox: PodSandboxStatus,
-    volumes: HashMap<String, VolumeId>,
     /// When to look again.
     deadline: Option<Duration>,
 }
@@ -77,12 +69,6 @@ struct Waiting {
 }
 
 impl Start<'_> {
-    async fn prepare_volumes(&mut self) -> podsim_cri::Result<()> {
-        self.volumes = volumes::prepare(self.worker.node.runtime.as_ref(), self.pod).await?;
-        self.worker.volumes.extend(self.volumes.values().cloned());
-        Ok(())
-    }
-
     /// Starts containers in upstream's order. A container whose postStart hook runs holds up those after it: they are decided
     /// about again when the hook has ended.
     async fn start_all(&mut self, actions: &PodActions, runtime: &PodRuntimeStatus) {
@@ -190,7 +176,7 @@ impl Start<'_> {
             config: &self.worker.node.config,
         };
         let prepared = Prepared {
-            volumes: &self.volumes,
+            volumes: &self.worker.pod_volumes.mounted,
             hosts,
             termination: termination.clone(),
             image: &image,

@@ -394,6 +394,41 @@ pub const FIELDS: &[Field] = &[
         Pod,
         "a directory in memory that lives as long as the Pod; medium: Memory changes nothing and is not charged",
     ),
+    enforced(
+        "spec.volumes[].configMap",
+        Pod,
+        "files from a ConfigMap, which follow its changes in one instant; read-only",
+    ),
+    enforced(
+        "spec.volumes[].secret",
+        Pod,
+        "files from a Secret, which follow its changes in one instant; read-only",
+    ),
+    enforced(
+        "spec.volumes[].downwardAPI",
+        Pod,
+        "files about the Pod, which follow its labels and annotations; read-only",
+    ),
+    enforced(
+        "spec.volumes[].projected",
+        Pod,
+        "files from several ConfigMaps, Secrets and the Pod in one volume",
+    ),
+    refused(
+        "spec.volumes[].projected.sources[].serviceAccountToken",
+        Pod,
+        "there is nobody to sign tokens yet",
+    ),
+    refused(
+        "spec.volumes[].projected.sources[].clusterTrustBundle",
+        Pod,
+        "there are no trust bundles",
+    ),
+    refused(
+        "spec.volumes[].projected.sources[].podCertificate",
+        Pod,
+        "nobody signs certificates",
+    ),
     // Namespaces.
     enforced("spec.hostNetwork", Pod, "the node's network instead of the Pod's own").about(NsKind::Net),
     enforced("spec.hostPID", Pod, "the node's processes are seen").about(NsKind::Pid),
@@ -456,7 +491,12 @@ pub const FIELDS: &[Field] = &[
     enforced(
         "spec.securityContext.fsGroup",
         Pod,
-        "a further group of all processes; volumes keep their owner",
+        "a further group of all processes, which is given their volumes",
+    ),
+    recorded(
+        "spec.securityContext.fsGroupChangePolicy",
+        Pod,
+        "acts on volumes that outlive Pods only, and there are none yet",
     ),
     recorded(
         "spec.securityContext",

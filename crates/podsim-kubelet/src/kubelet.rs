@@ -4,12 +4,13 @@ use crate::KubeletConfig;
 use crate::admission::Admitted;
 use crate::events::EventRecorder;
 use crate::node;
-use crate::pod_worker::{Node, PodWorker, Wanted, WorkerHandle};
+use crate::pod_worker::{Node, PodWorker, Wanted, WorkerHandle, names};
 use crate::status::conditions;
+use crate::volumes;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_cri::{ContainerEvents, ImageService, RuntimeService};
-use podsim_store::{Selectors, Since, Store, StoreError, Watch, WatchEventType, kinds};
+use podsim_store::{Kind, Selectors, Since, Store, StoreError, Watch, WatchEventType, kinds};
 use podsim_sys::Clock;
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,6 +103,9 @@ impl Kubelet {
 
 struct Worker {
     handle: WorkerHandle,
+    namespace: String,
+    /// The ConfigMaps and Secrets that its volumes show.
+    shows: HashSet<(&'static str, String)>,
     /// What of the Pod the worker was told last.
     told: Told,
 }
@@ -160,6 +164,7 @@ impl Pods {
     async fn run(mut self, mut partitioned: watch::Receiver<bool>) -> Result<(), KubeletError> {
         let mut events = self.node.runtime.get_container_events().await?;
         let mut changes = self.watch()?;
+        let (mut config_maps, mut secrets) = (self.watch_shown(&kinds::CONFIG_MAP)?, self.watch_shown(&kinds::SECRET)?);
         loop {
             let cut_off = *partitioned.borrow_and_update();
             tokio::select! {
@@ -178,6 +183,20 @@ impl Pods {
                     None => {
                         changes = self.watch()?;
                         self.forget_missing()?;
+                    }
+                },
+                change = config_maps.next(), if !cut_off => match change {
+                    Some(change) => self.wake_showing("ConfigMap", &change.object),
+                    None => {
+                        config_maps = self.watch_shown(&kinds::CONFIG_MAP)?;
+                        self.wake_all();
+                    }
+                },
+                change = secrets.next(), if !cut_off => match change {
+                    Some(change) => self.wake_showing("Secret", &change.object),
+                    None => {
+                        secrets = self.watch_shown(&kinds::SECRET)?;
+                        self.wake_all();
                     }
                 },
                 Some(done) = self.tasks.join_next() => {
@@ -212,8 +231,29 @@ impl Pods {
     /// Events were missed: every worker has to look.
     async fn subscribe_again(&self) -> Result<ContainerEvents, KubeletError> {
         let events = self.node.runtime.get_container_events().await?;
-        self.workers.values().for_each(|w| w.handle.wake.notify_one());
+        self.wake_all();
         Ok(events)
+    }
+
+    fn wake_all(&self) {
+        self.workers.values().for_each(|w| w.handle.wake.notify_one());
+    }
+
+    /// What Pods show in their volumes.
+    fn watch_shown(&self, kind: &'static Kind) -> Result<Watch, StoreError> {
+        self.node.store.watch(kind, None, &Selectors::default(), Since::Now)
+    }
+
+    /// Wakes the workers whose Pods show this object.
+    fn wake_showing(&self, kind: &'static str, object: &Value) {
+        let field = |name: &str| object.pointer(&format!("/metadata/{name}")).and_then(Value::as_str);
+        let namespace = field("namespace").unwrap_or_default();
+        let shown = (kind, field("name").unwrap_or_default().to_owned());
+        let shows = |w: &Worker| w.namespace == namespace && w.shows.contains(&shown);
+        let mut showing: Vec<_> = self.workers.iter().filter(|(_, w)| shows(w)).collect();
+        // In one order, so that the same seed gives the same trace.
+        showing.sort_unstable_by_key(|(uid, _)| *uid);
+        showing.iter().for_each(|(_, w)| w.handle.wake.notify_one());
     }
 
     fn change(&mut self, kind: WatchEventType, object: &Value) {
@@ -231,9 +271,16 @@ impl Pods {
             }
             None if removed => {}
             None => {
+                let (namespace, shows) = (names(&pod).0.to_owned(), volumes::references(&pod));
                 let (worker, handle) = PodWorker::new(self.node.clone(), Arc::new(pod));
                 self.tasks.spawn(worker.run());
-                self.workers.insert(uid, Worker { handle, told });
+                let worker = Worker {
+                    handle,
+                    namespace,
+                    shows,
+                    told,
+                };
+                self.workers.insert(uid, worker);
             }
         }
     }

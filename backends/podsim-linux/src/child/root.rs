@@ -9,7 +9,9 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, unmount};
 use rustix::process::{chdir, pivot_root};
+use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// What runtimes hide from containers that are not privileged.
@@ -101,12 +103,14 @@ fn no_devices(security: &SecurityContext) -> MountFlags {
     }
 }
 
-/// A part of a volume. Containers write to volumes: their links must not lead out (the way of CVE-2017-1002101).
+/// A part of a volume; made, with the volume's mode, if it is not there. Containers write to volumes: their links must not lead out (the way
+/// of CVE-2017-1002101).
 fn part_of(volume: &Path, path: &str) -> io::Result<Place> {
+    let mode = fs::metadata(volume).map_err(context(volume.display()))?.permissions();
     let volume = Inside::new(volume)?;
     match volume.existing(path)? {
         Some(place) => Ok(place),
-        None => volume.directory(path),
+        None => volume.directory_with_mode(path, mode.mode()),
     }
 }
 

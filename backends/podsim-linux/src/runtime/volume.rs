@@ -4,7 +4,7 @@ use crate::inside::Inside;
 use crate::mount;
 use crate::runtime::process::failed;
 use bytes::Bytes;
-use podsim_cri::{Error, Result, VolumeConfig};
+use podsim_cri::{Error, Result, VolumeChange, VolumeConfig};
 use rustix::mount::MountFlags;
 use std::fs;
 use std::io;
@@ -54,6 +54,15 @@ impl Volume {
     /// Where it is on the node.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Changes what it holds.
+    pub(crate) fn change(&self, changes: &[VolumeChange]) -> Result<()> {
+        let change = || -> io::Result<()> {
+            let inside = Inside::new(&self.path)?;
+            changes.iter().try_for_each(|change| inside.change(change))
+        };
+        change().map_err(|error| Error::Internal(mount::plain(&error)))
     }
 
     /// The last bytes of a file.

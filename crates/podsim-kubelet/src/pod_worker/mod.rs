@@ -1,11 +1,12 @@
 //! The worker of one Pod: one task, that does one thing after the other. What takes long (hooks, kills) it leaves to tasks
 //! of its own and looks again when they are done.
 //!
-//! `admitting` asks whether the Pod may run here, `hooks` and `probing` look after what runs, `ending` ends it.
+//! `admitting` asks whether the Pod may run here, `mounting` makes its volumes, `hooks` and `probing` look after what runs, `ending` ends it.
 
 mod admitting;
 mod ending;
 mod hooks;
+mod mounting;
 mod probing;
 
 use crate::KubeletConfig;
@@ -17,6 +18,7 @@ use crate::images::FailedPulls;
 use crate::runtime_status::PodRuntimeStatus;
 use crate::status::conditions::is_own;
 use crate::status::{self, StatusInput};
+use crate::volumes::PodVolumes;
 use ending::Kill;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use podsim_cri::{ContainerId, ContainerState, ImageService, RuntimeService, VolumeId};
@@ -89,6 +91,8 @@ pub(crate) struct PodWorker {
     pub(crate) backoff_told: HashMap<String, ContainerId>,
     /// Volumes that are to be removed with the Pod.
     pub(crate) volumes: HashSet<VolumeId>,
+    /// The volumes of the Pod's spec.
+    pub(crate) pod_volumes: PodVolumes,
     /// The volume with the termination message of a container, and the message once it was read.
     pub(crate) termination_volumes: HashMap<ContainerId, VolumeId>,
     messages: HashMap<ContainerId, String>,
@@ -142,6 +146,7 @@ impl PodWorker {
             failed_pulls: FailedPulls::default(),
             backoff_told: HashMap::new(),
             volumes: HashSet::new(),
+            pod_volumes: PodVolumes::default(),
             termination_volumes: HashMap::new(),
             messages: HashMap::new(),
             written,
@@ -259,6 +264,11 @@ impl PodWorker {
         if self.failure.is_some() || self.is_finished() {
             return self.wind_down(&pod, &runtime).await;
         }
+        let mounting = self.mount_volumes(&pod).await;
+        if !mounting.ready {
+            self.report(&pod, &runtime, false);
+            return Next::Wait(mounting.retry.into_iter().chain(past_deadline).min());
+        }
         self.probes.take_all();
         self.watch_probes(&pod, &runtime);
         let in_flight = InFlight {
@@ -296,7 +306,7 @@ impl PodWorker {
         self.watch_probes(&pod, &runtime);
         self.report(&pod, &runtime, false);
         self.collect_garbage(&runtime).await;
-        Next::Wait(deadline.into_iter().chain(past_deadline).min())
+        Next::Wait(deadline.into_iter().chain(past_deadline).chain(mounting.retry).min())
     }
 
     /// When `activeDeadlineSeconds` is over, in monotonic time.

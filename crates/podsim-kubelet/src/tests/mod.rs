@@ -12,3 +12,4 @@ mod repetition;
 mod scheduling;
 mod sidecars;
 mod status;
+mod volumes;

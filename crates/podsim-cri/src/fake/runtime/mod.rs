@@ -2,11 +2,11 @@
 
 mod ports;
 mod service;
+mod volumes;
 
 use crate::{
     ContainerConfig, ContainerEvent, ContainerEventKind, ContainerId, ContainerState, ContainerStatus, Error,
-    ExecSyncOutput, LogEntry, LogStream, PodSandboxState, PodSandboxStatus, Result, SandboxId, VolumeConfig,
-    VolumeFile, VolumeId,
+    ExecSyncOutput, LogEntry, LogStream, PodSandboxState, PodSandboxStatus, Result, SandboxId, VolumeId,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -103,7 +103,7 @@ struct State {
     next_id: u64,
     sandboxes: BTreeMap<SandboxId, PodSandboxStatus>,
     containers: BTreeMap<ContainerId, Record>,
-    volumes: BTreeMap<VolumeId, VolumeConfig>,
+    volumes: BTreeMap<VolumeId, volumes::FakeVolume>,
     scripts: HashMap<String, Script>,
     execs: HashMap<String, ExecScript>,
     ports: HashMap<u16, PortScript>,
@@ -146,20 +146,6 @@ impl FakeRuntimeService {
     /// Says what listens on this port of every sandbox.
     pub fn script_port(&self, port: u16, script: PortScript) {
         self.inner.state.lock().ports.insert(port, script);
-    }
-
-    /// Writes into a file of a volume, as a container would; the volume is found by its name.
-    pub fn write_volume_file(&self, volume: &str, path: &str, content: &str) {
-        let mut state = self.inner.state.lock();
-        let Some(volume) = state.volumes.values_mut().find(|v| v.name == volume) else {
-            return;
-        };
-        volume.files.retain(|f| f.path != path);
-        volume.files.push(VolumeFile {
-            path: path.to_owned(),
-            content: Bytes::from(content.to_owned()),
-            mode: 0o644,
-        });
     }
 
     /// The next call of this method (`run_pod_sandbox`, `create_container`, …) fails with this error.
@@ -236,18 +222,6 @@ impl FakeRuntimeService {
             .rev()
             .find(|r| r.config.metadata.name == container);
         newest.map(|r| r.config.clone())
-    }
-
-    /// The volume of this name.
-    #[must_use]
-    pub fn volume(&self, name: &str) -> Option<VolumeConfig> {
-        self.inner
-            .state
-            .lock()
-            .volumes
-            .values()
-            .find(|v| v.name == name)
-            .cloned()
     }
 
     fn running(&self, container: &str) -> Option<ContainerId> {

@@ -1,11 +1,12 @@
 //! The calls of [`RuntimeService`] on the fake's books.
 
+use super::volumes::FakeVolume;
 use super::{FakeRuntimeService, Record, StartOutcome, TermOutcome, end, until_ended};
 use crate::{
     AttachRequest, BoxDuplex, ContainerConfig, ContainerEventKind, ContainerEvents, ContainerFilter, ContainerId,
     ContainerState, ContainerStats, ContainerStatus, Error, ExecRequest, ExecSession, ExecSyncOutput, LogEntries,
     LogOptions, NamespaceInodes, PodSandboxConfig, PodSandboxFilter, PodSandboxState, PodSandboxStatus, Result,
-    RuntimeService, SandboxId, VolumeConfig, VolumeId,
+    RuntimeService, SandboxId, VolumeChange, VolumeConfig, VolumeId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -438,8 +439,20 @@ impl RuntimeService for FakeRuntimeService {
     async fn create_volume(&self, config: VolumeConfig) -> Result<VolumeId> {
         self.begin("create_volume", &config.name)?;
         let id = VolumeId(format!("{}/{}", config.pod_uid, config.name));
-        self.inner.state.lock().volumes.entry(id.clone()).or_insert(config);
+        let mut state = self.inner.state.lock();
+        state
+            .volumes
+            .entry(id.clone())
+            .or_insert_with(|| FakeVolume::new(config));
         Ok(id)
+    }
+
+    async fn change_volume(&self, id: &VolumeId, changes: &[VolumeChange]) -> Result<()> {
+        self.begin("change_volume", &id.0)?;
+        let mut state = self.inner.state.lock();
+        let volume = state.volumes.get_mut(id);
+        let volume = volume.ok_or_else(|| Error::NotFound(format!("volume {id}")))?;
+        changes.iter().try_for_each(|change| volume.change(change))
     }
 
     async fn read_volume_file(&self, id: &VolumeId, path: &str, limit: usize) -> Result<Option<Bytes>> {
@@ -448,7 +461,7 @@ impl RuntimeService for FakeRuntimeService {
             .volumes
             .get(id)
             .ok_or_else(|| Error::NotFound(format!("volume {id}")))?;
-        let file = volume.files.iter().find(|f| f.path == path);
+        let file = volume.config.files.iter().find(|f| f.path == path);
         Ok(file.map(|f| f.content.slice(f.content.len().saturating_sub(limit)..)))
     }
 

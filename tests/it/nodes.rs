@@ -1,0 +1,63 @@
+//! Nodes of each kind that there can be here, for tests of what is the same on all. The Linux backend needs root: it is left out where there is
+//! none.
+
+use crate::podsim::{Said, User};
+
+/// A configuration whose interfaces give the node a network of its own: nothing of the test is seen on the host.
+const NODE: &str = "interfaces: [{name: eth0, address: 192.168.77.2/24}]\n";
+
+/// A user with a node; it is stopped also when the test fails.
+pub(crate) struct Node {
+    pub(crate) user: User,
+    pub(crate) backend: &'static str,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.podsim(&["node", "stop", "--all"]);
+    }
+}
+
+impl Node {
+    pub(crate) fn podsim(&self, args: &[&str]) -> Said {
+        self.user.podsim(args)
+    }
+
+    /// Runs a manifest on a new node.
+    pub(crate) fn run(&self, pod: &str, options: &[&str]) {
+        self.user.file("pod.yaml", pod);
+        self.user.file("node.yaml", NODE);
+        let common = [
+            "run",
+            "-d",
+            "--backend",
+            self.backend,
+            "--node-config=node.yaml",
+            "pod.yaml",
+        ];
+        let said = self.podsim(&[&common, options].concat());
+        assert_eq!(said.code, Some(0), "{}", said.whole());
+    }
+
+    pub(crate) fn succeeds(&self, args: &[&str]) -> String {
+        let said = self.podsim(args);
+        assert_eq!(said.code, Some(0), "{} {args:?}: {}", self.backend, said.whole());
+        said.stdout
+    }
+}
+
+/// Does the same on a node of each kind that there can be here, at the same time.
+pub(crate) fn on_each_node(test: impl Fn(&Node) + Sync) {
+    let node = |user, backend| Node { user, backend };
+    let mut nodes = vec![node(User::new(), "virtual")];
+    #[cfg(target_os = "linux")]
+    if rustix::process::geteuid().is_root() {
+        nodes.push(node(User::new(), "linux"));
+        nodes.push(node(User::without_rights(), "linux"));
+    }
+    std::thread::scope(|scope| {
+        for node in &nodes {
+            scope.spawn(|| test(node));
+        }
+    });
+}
