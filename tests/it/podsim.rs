@@ -10,7 +10,7 @@ pub(crate) struct User {
     home: TempDir,
     program: PathBuf,
     /// Who it is, if not who runs the tests.
-    id: Option<u32>,
+    ids: Option<(u32, u32)>,
 }
 
 /// What a command came to.
@@ -25,21 +25,45 @@ impl User {
         Self {
             home: tempfile::tempdir().expect("a directory"),
             program: env!("CARGO_BIN_EXE_podsim-under-test").into(),
-            id: None,
+            ids: None,
         }
     }
 
-    /// A user without rights, whom root can become: with a podsim of his own, because he need not reach the one that is being tested.
+    /// A user without rights, whom root can become.
     #[cfg(target_os = "linux")]
     pub(crate) fn without_rights() -> Self {
         /// `nobody`, nearly everywhere.
         const NOBODY: u32 = 65534;
+        Self::become_by_root(NOBODY, NOBODY)
+    }
+
+    /// A user without rights who has a range of further ids (`/etc/subuid`), if the host has one; root can become him.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_range() -> Option<Self> {
+        let ranges = fs::read_to_string("/etc/subuid").unwrap_or_default();
+        let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+        let ids = ranges.lines().find_map(|range| {
+            let (name, _) = range.split_once(':')?;
+            let mut fields = users
+                .lines()
+                .find_map(|user| user.strip_prefix(name)?.strip_prefix(':'))?
+                .split(':')
+                .skip(1);
+            let (user, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            (user != 0).then_some((user, group))
+        });
+        ids.map(|(user, group)| Self::become_by_root(user, group))
+    }
+
+    /// With a podsim of his own, because he need not reach the one that is being tested.
+    #[cfg(target_os = "linux")]
+    fn become_by_root(id: u32, group: u32) -> Self {
         let mut user = Self::new();
         let program = user.home().join("podsim-under-test");
         fs::copy(&user.program, &program).expect("a copy");
-        std::os::unix::fs::chown(user.home(), Some(NOBODY), Some(NOBODY)).expect("root");
+        std::os::unix::fs::chown(user.home(), Some(id), Some(group)).expect("root");
         user.program = program;
-        user.id = Some(NOBODY);
+        user.ids = Some((id, group));
         user
     }
 
@@ -65,9 +89,9 @@ impl User {
             .env_remove("PODSIM_REGISTRIES")
             .env("NO_COLOR", "1");
         #[cfg(unix)]
-        if let Some(id) = self.id {
+        if let Some((id, group)) = self.ids {
             use std::os::unix::process::CommandExt;
-            command.uid(id).gid(id).env("HOME", self.home());
+            command.uid(id).gid(group).env("HOME", self.home());
         }
         command
     }
