@@ -94,6 +94,7 @@ mod node {
 
     fn config(directory: &Path) -> LinuxConfig {
         LinuxConfig {
+            lent: Vec::new(),
             clock: Arc::new(HostClock(Instant::now())),
             name: format!("conformance-{}", std::process::id()),
             hostname: "node".to_owned(),

@@ -2,6 +2,7 @@
 
 mod cli;
 mod conformance;
+mod host_path;
 #[cfg(target_os = "linux")]
 mod host_task;
 mod image;

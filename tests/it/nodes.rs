@@ -10,6 +10,8 @@ const NODE: &str = "interfaces: [{name: eth0, address: 192.168.77.2/24}]\n";
 pub(crate) struct Node {
     pub(crate) user: User,
     pub(crate) backend: &'static str,
+    /// All processes of its Pods are root, and so are their groups: its user has no ids to give (`/etc/subuid`).
+    pub(crate) only_root: bool,
 }
 
 impl Drop for Node {
@@ -25,8 +27,13 @@ impl Node {
 
     /// Runs a manifest on a new node.
     pub(crate) fn run(&self, pod: &str, options: &[&str]) {
+        self.run_configured("", pod, options);
+    }
+
+    /// As [`run`](Self::run), with more lines in the node's configuration.
+    pub(crate) fn run_configured(&self, config: &str, pod: &str, options: &[&str]) {
         self.user.file("pod.yaml", pod);
-        self.user.file("node.yaml", NODE);
+        self.user.file("node.yaml", &format!("{NODE}{config}"));
         let common = [
             "run",
             "-d",
@@ -48,12 +55,20 @@ impl Node {
 
 /// Does the same on a node of each kind that there can be here, at the same time.
 pub(crate) fn on_each_node(test: impl Fn(&Node) + Sync) {
-    let node = |user, backend| Node { user, backend };
+    let node = |user, backend| Node {
+        user,
+        backend,
+        only_root: false,
+    };
     let mut nodes = vec![node(User::new(), "virtual")];
     #[cfg(target_os = "linux")]
     if rustix::process::geteuid().is_root() {
         nodes.push(node(User::new(), "linux"));
-        nodes.push(node(User::without_rights(), "linux"));
+        nodes.push(Node {
+            user: User::without_rights(),
+            backend: "linux",
+            only_root: true,
+        });
     }
     std::thread::scope(|scope| {
         for node in &nodes {

@@ -1,6 +1,6 @@
 //! What a virtual node is made from.
 
-use podsim_cri::backend::{Cidr, InterfaceConfig};
+use podsim_cri::backend::{Cidr, InterfaceConfig, LentFolder};
 use podsim_image::ImageStore;
 use podsim_kernel::Task;
 use podsim_sys::{Clock, WaitStatus};
@@ -50,6 +50,8 @@ pub struct VirtualConfig {
     pub hosts: String,
     /// The node's `/etc/resolv.conf`.
     pub resolv_conf: String,
+    /// What of this machine is seen in the node's own filesystem.
+    pub lent: Vec<LentFolder>,
     /// Programs that are built into the node.
     pub native: NativeProgram,
     /// The images.
@@ -80,6 +82,7 @@ impl VirtualConfig {
             interfaces: Vec::new(),
             hosts: String::new(),
             resolv_conf: String::new(),
+            lent: Vec::new(),
             native: Arc::new(|_, _| Box::pin(async {})),
             images: ImageStore::with_builtin_images(),
             virtual_time: false,

@@ -4,11 +4,13 @@
 //! * `node`: kernel, images, the node's own filesystem, interfaces and shell.
 //! * `sandbox`, `container`, `volume`: what the runtime has; `rootfs`, `process`: what containers are made of.
 //! * `launcher`: runs the kernel's programs: wasm on [`podsim_wasi`], native ones by name.
+//! * `hostfs`: folders of this machine that were lent to the node.
 //! * `stdio`: streams; `dial`: the node's view of the Pods' network.
 
 mod config;
 mod container;
 mod dial;
+mod hostfs;
 mod launcher;
 mod node;
 mod process;

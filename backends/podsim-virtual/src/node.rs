@@ -9,7 +9,7 @@ use crate::stdio::describe;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::backend::{self, Cidr, InterfaceConfig, Ipam};
-use podsim_cri::{Error, ExecSession, Result};
+use podsim_cri::{Error, ExecSession, HostPathCreate, Result};
 use podsim_kernel::fs::overlay::Overlay;
 use podsim_kernel::fs::system_mounts::{SystemMounts, shm};
 use podsim_kernel::fs::tmpfs;
@@ -17,7 +17,7 @@ use podsim_kernel::fs::{FsContext, Vfs};
 use podsim_kernel::net::{LinkRequest, NetNamespace};
 use podsim_kernel::tty::PtyRegistry;
 use podsim_kernel::{Kernel, KernelConfig};
-use podsim_sys::{CapSet, Credentials, Ipv4Interface, Mode, MountFlags, Winsize};
+use podsim_sys::{CapSet, Credentials, Errno, FileType, Ipv4Interface, Mode, MountFlags, Winsize};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -60,6 +60,9 @@ impl Node {
             kernel,
         });
         node.mount_filesystems()?;
+        for (lent, minor) in node.config.lent.iter().zip(0..) {
+            crate::hostfs::mount(&node.kernel.initial_namespaces().mnt, lent, minor)?;
+        }
         node.bring_up_network()
             .map_err(|errno| describe("cannot configure the node's network", errno))?;
         Ok(node)
@@ -123,6 +126,22 @@ impl Node {
             Ok(())
         };
         mount().map_err(|errno| describe("cannot mount the node's filesystems", errno))
+    }
+
+    /// What is at a path of the node's own filesystem, made first if nothing is.
+    pub(crate) fn host_path(&self, path: &str, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
+        let node = &self.kernel.initial_namespaces().mnt;
+        let found = match (node.resolve(path), create) {
+            (Err(Errno::ENOENT | Errno::ENOTDIR), None) => return Ok(None),
+            (Err(Errno::ENOENT), Some(HostPathCreate::Directory)) => node
+                .mkdir_all(path, Mode(0o755))
+                .map_err(|errno| describe(&format!("mkdir {path}"), errno)),
+            (Err(Errno::ENOENT), Some(HostPathCreate::File)) => node
+                .write_file(path, b"", Mode(0o644))
+                .map_err(|errno| describe(&format!("open {path}"), errno)),
+            (found, _) => found.map_err(|errno| describe(&format!("stat {path}"), errno)),
+        };
+        Ok(Some(found?.inode().file_type()))
     }
 
     fn net(&self) -> &Arc<NetNamespace> {

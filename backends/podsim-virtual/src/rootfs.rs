@@ -110,11 +110,9 @@ pub(crate) fn build(node: &Node, request: &RootfsRequest<'_>) -> Result<Rootfs> 
         .mount(&node.kernel, &mounts)
         .map_err(fail("cannot mount /proc, /dev or /sys"))?;
     for (path, what, readonly) in &request.binds {
-        let flags = if *readonly {
-            MountFlags::RDONLY
-        } else {
-            MountFlags::empty()
-        };
+        // What is read-only on the node is so here.
+        let mut flags = what.mount.flags() & MountFlags::RDONLY;
+        flags.set(MountFlags::RDONLY, *readonly || !flags.is_empty());
         mounts
             .bind_at(path, what, flags)
             .map_err(|errno| describe(&format!("cannot mount {path}"), errno))?;

@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::process::{self, Io, StartRequest};
 use crate::sandbox::Sandbox;
 use crate::stdio::{FileReader, FileWriter, HostConnection, describe};
-use crate::volume::Volume;
+use crate::volume::{self, Volume};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -14,9 +14,10 @@ use parking_lot::Mutex;
 use podsim_cri::backend::{self, Cidr, Ipam};
 use podsim_cri::*;
 use podsim_kernel::fs::{FsContext, PathRef};
-use podsim_sys::{Mode, Signal, Winsize, sleep_until};
+use podsim_sys::{FileType, Mode, Signal, Winsize, sleep_until};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,10 +126,14 @@ impl VirtualRuntime {
     fn binds(&self, mounts: &[Mount]) -> Result<Vec<(String, PathRef, bool)>> {
         let resolve = |mount: &Mount| {
             let what = match &mount.source {
-                MountSource::HostPath(path) => {
+                MountSource::HostPath { path, sub_path } => {
                     let path = path.to_string_lossy();
                     let node = &self.node.kernel.initial_namespaces().mnt;
-                    node.resolve(&path).map_err(|errno| mount_failed(&path, errno))?
+                    let at = node.resolve(&path).map_err(|errno| mount_failed(&path, errno))?;
+                    match sub_path {
+                        Some(sub_path) => volume::part_of(node, &at, sub_path)?,
+                        None => at,
+                    }
                 }
                 MountSource::Volume { id, sub_path } => self.volume(id)?.path(sub_path.as_deref())?,
             };
@@ -508,6 +513,10 @@ impl RuntimeService for VirtualRuntime {
 
     async fn read_volume_file(&self, id: &VolumeId, path: &str, limit: usize) -> Result<Option<Bytes>> {
         self.volume(id)?.read(path, limit)
+    }
+
+    async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
+        self.node.host_path(&path.to_string_lossy(), create)
     }
 
     async fn remove_volume(&self, id: &VolumeId) -> Result<()> {

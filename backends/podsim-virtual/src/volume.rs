@@ -48,30 +48,7 @@ impl Volume {
         let Some(sub_path) = sub_path else {
             return Ok(self.mounts.root());
         };
-        let path = inside(sub_path)?;
-        self.resolve_or_make(&path)
-            .map_err(|errno| describe(&format!("volume {}: {path}", self.config.name), errno))
-    }
-
-    fn resolve_or_make(&self, path: &str) -> podsim_sys::Result<PathRef> {
-        match self.mounts.resolve(path) {
-            Err(Errno::ENOENT) => {}
-            found => return found,
-        }
-        let caller = self.mounts.kernel_caller();
-        let mode = self.mounts.root().stat()?.mode;
-        let mut at = self.mounts.root();
-        for name in path.split('/').filter(|name| !name.is_empty()) {
-            at = match namei::lookup(&caller, &at, name, true) {
-                Err(Errno::ENOENT) => {
-                    let made = names::mkdir(&caller, &at, name, mode)?;
-                    attr::chmod(&caller, &made, mode)?;
-                    made
-                }
-                found => found?,
-            };
-        }
-        Ok(at)
+        part_of(&self.mounts, &self.mounts.root(), sub_path)
     }
 
     /// Changes what it holds.
@@ -210,6 +187,33 @@ impl Volume {
             Err(errno) => Err(describe(&format!("volume {}: {path}", self.config.name), errno)),
         }
     }
+}
+
+/// What is at a path in something, which is the root for all symbolic links; directories with the mode of the whole are made if nothing is there.
+pub(crate) fn part_of(mounts: &Arc<MountNamespace>, whole: &PathRef, path: &str) -> Result<PathRef> {
+    let at = inside(path)?;
+    let mut caller = mounts.kernel_caller();
+    caller.fs.root = whole.clone();
+    let find = || {
+        match namei::lookup(&caller, whole, &at, true) {
+            Err(Errno::ENOENT) => {}
+            found => return found,
+        }
+        let mode = whole.stat()?.mode;
+        let mut here = whole.clone();
+        for name in at.split('/').filter(|name| !name.is_empty()) {
+            here = match namei::lookup(&caller, &here, name, true) {
+                Err(Errno::ENOENT) => {
+                    let made = names::mkdir(&caller, &here, name, mode)?;
+                    attr::chmod(&caller, &made, mode)?;
+                    made
+                }
+                found => found?,
+            };
+        }
+        Ok(here)
+    };
+    find().map_err(|errno| describe(path, errno))
 }
 
 fn mode(mode: u32) -> Mode {

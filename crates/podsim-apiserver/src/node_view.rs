@@ -185,7 +185,7 @@ impl From<ContainerStatus> for ContainerView {
         let mounts = status.mounts.into_iter().map(|mount| MountView {
             source: match mount.source {
                 MountSource::Volume { id, .. } => id.0,
-                MountSource::HostPath(path) => path.display().to_string(),
+                MountSource::HostPath { path, .. } => path.display().to_string(),
             },
             destination: mount.container_path,
             readonly: mount.readonly,

@@ -2,12 +2,15 @@
 
 use crate::{
     AttachRequest, BoxDuplex, ContainerConfig, ContainerEvents, ContainerFilter, ContainerId, ContainerStats,
-    ContainerStatus, ExecRequest, ExecSession, ExecSyncOutput, FilesystemUsage, Image, LogEntries, LogOptions,
-    PodSandboxConfig, PodSandboxFilter, PodSandboxStatus, Result, SandboxId, VolumeChange, VolumeConfig, VolumeId,
+    ContainerStatus, ExecRequest, ExecSession, ExecSyncOutput, FilesystemUsage, HostPathCreate, Image, LogEntries,
+    LogOptions, PodSandboxConfig, PodSandboxFilter, PodSandboxStatus, Result, SandboxId, VolumeChange, VolumeConfig,
+    VolumeId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use podsim_sys::FileType;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 /// What runs the containers of a node.
@@ -102,6 +105,10 @@ pub trait RuntimeService: Send + Sync + 'static {
 
     /// Reads at most the last `limit` bytes of a file in a volume (termination messages); `None` if there is no such file.
     async fn read_volume_file(&self, id: &VolumeId, path: &str, limit: usize) -> Result<Option<Bytes>>;
+
+    /// What is at a path of the node's filesystem, symbolic links followed. If nothing is, `create` is made first. The node's filesystem is its
+    /// own: of this machine's files only those are in it that the user has lent.
+    async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>>;
 
     /// Forgets a volume and what it holds.
     async fn remove_volume(&self, id: &VolumeId) -> Result<()>;

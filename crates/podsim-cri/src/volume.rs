@@ -126,11 +126,25 @@ impl GroupAccess {
     }
 }
 
+/// What is made at a path of the node where nothing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostPathCreate {
+    /// A directory with mode 0755, and those above it.
+    Directory,
+    /// An empty file with mode 0644; the directory must be there.
+    File,
+}
+
 /// What is mounted into a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountSource {
-    /// A path on the node. It must exist.
-    HostPath(PathBuf),
+    /// What is at a path of the node's filesystem ([`crate::RuntimeService::host_path`]), or a file or directory in it.
+    HostPath {
+        /// Absolute.
+        path: PathBuf,
+        /// The whole if `None`; else as in a volume.
+        sub_path: Option<String>,
+    },
     /// A volume, or a file or directory in it (`sub_path`, relative; a missing one is made: a directory with the volume's mode, as
     /// `makeMounts` does).
     Volume {

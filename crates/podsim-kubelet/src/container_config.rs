@@ -2,7 +2,7 @@
 
 use crate::env::{self, Sources};
 use crate::sandbox_config;
-use crate::volumes::Mounted;
+use crate::volumes::{Mounted, Place};
 use k8s_openapi::api::core::v1::{Container, PodSpec, SeccompProfile as SeccompProfileSpec};
 use podsim_cri::{
     Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SeccompProfile,
@@ -103,9 +103,9 @@ fn mounts(
         }
         mounts.push(Mount {
             container_path: absolute(&mount.mount_path),
-            source: MountSource::Volume {
-                id: volume.id.clone(),
-                sub_path,
+            source: match volume.place.clone() {
+                Place::Volume(id) => MountSource::Volume { id, sub_path },
+                Place::HostPath(path) => MountSource::HostPath { path, sub_path },
             },
             readonly: mount.read_only == Some(true) || volume.readonly,
         });

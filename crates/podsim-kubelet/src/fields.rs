@@ -410,6 +410,11 @@ pub const FIELDS: &[Field] = &[
         "files about the Pod, which follow its labels and annotations; read-only",
     ),
     enforced(
+        "spec.volumes[].hostPath",
+        Pod,
+        "a path of the node's own filesystem, where of this machine's files only those are that the node configuration lends",
+    ),
+    enforced(
         "spec.volumes[].projected",
         Pod,
         "files from several ConfigMaps, Secrets and the Pod in one volume",

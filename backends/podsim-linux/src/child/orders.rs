@@ -81,8 +81,8 @@ pub(crate) enum RootSource {
 pub(crate) struct Bind {
     /// A path on the node.
     pub(crate) source: PathBuf,
-    /// What is shown of it: a path that cannot lead out of it. A directory is made if nothing is there.
-    pub(crate) sub_path: Option<String>,
+    /// What is shown of it: a path in it, a path in what is there, and so on; none can lead out. A directory is made if nothing is there.
+    pub(crate) within: Vec<String>,
     /// Absolute path in the container.
     pub(crate) target: String,
     /// Writing is EROFS.

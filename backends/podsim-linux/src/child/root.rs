@@ -65,11 +65,11 @@ pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Resu
     let inside = Inside::new(target)?;
     system(&inside, orders, security)?;
     for bind in &orders.binds {
-        let part = bind
-            .sub_path
-            .as_deref()
-            .map(|path| part_of(&bind.source, path))
-            .transpose()?;
+        let mut part = None;
+        for path in &bind.within {
+            let whole = part.as_ref().map_or(bind.source.as_path(), Place::path);
+            part = Some(part_of(whole, path)?);
+        }
         let source = part.as_ref().map_or(bind.source.as_path(), Place::path);
         let target = if is_directory(source)? {
             inside.directory(&bind.target)?

@@ -1,6 +1,6 @@
 //! What a Linux node is made from.
 
-use podsim_cri::backend::{Cidr, InterfaceConfig};
+use podsim_cri::backend::{Cidr, InterfaceConfig, LentFolder};
 use podsim_image::ImageStore;
 use podsim_sys::Clock;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub struct LinuxConfig {
     pub run: PathBuf,
     /// Whether podsim is root in a user namespace of its own.
     pub rootless: bool,
+    /// What of this machine is seen in the node's own filesystem.
+    pub lent: Vec<LentFolder>,
     /// Environment for the programs of the node's own shell.
     pub shell_environment: Vec<String>,
 }

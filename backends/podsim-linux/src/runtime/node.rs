@@ -2,6 +2,7 @@
 
 use crate::cgroup::{Cgroup, Manager};
 use crate::child::orders::{Bind, Join, Orders, ProcessOrders, RootOrders, RootSource, TerminalOrders};
+use crate::inside::{Inside, is_directory};
 use crate::mount;
 use crate::network::{NetNs, NodeNetwork, NodeNetworkConfig};
 use crate::prune;
@@ -11,12 +12,14 @@ use crate::runtime::stdio::Stdio;
 use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
-use podsim_cri::{Error, NamespaceMode, NamespaceOption, PodSandboxConfig, Result, SecurityContext};
+use podsim_cri::{Error, HostPathCreate, NamespaceMode, NamespaceOption, PodSandboxConfig, Result, SecurityContext};
 use podsim_image::layer_store::{LayerStoreError, OverlayXattrs};
 use podsim_image::{Image, LayerStore};
-use podsim_sys::{CloneFlags, Winsize};
+use podsim_sys::{CloneFlags, FileType, Winsize};
+use rustix::mount::MountFlags;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -218,14 +221,82 @@ impl Node {
             mount::directory(&target.join("root"))?;
             fs::write(target.join("etc/hosts"), &self.config.hosts)?;
             fs::write(target.join("etc/hostname"), format!("{}\n", self.config.hostname))?;
-            fs::write(target.join("etc/resolv.conf"), &self.config.resolv_conf)
+            fs::write(target.join("etc/resolv.conf"), &self.config.resolv_conf)?;
+            self.show(&target)
         };
         prepare().map_err(failed("cannot make the root of the node's shell"))
     }
 
+    /// The root of the node's own filesystem: what its shell and `hostPath` volumes see.
+    pub(crate) fn filesystem(&self) -> PathBuf {
+        self.directory.join("node/root")
+    }
+
     /// A file of the node's own filesystem.
     pub(crate) fn read_file(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.directory.join("node/root").join(path.trim_start_matches('/')))
+        fs::read(self.filesystem().join(path.trim_start_matches('/')))
+    }
+
+    /// What is at a path of the node's own filesystem, made first if nothing is.
+    pub(crate) fn host_path(&self, path: &str, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
+        let find = || -> io::Result<Option<FileType>> {
+            let inside = Inside::new(&self.filesystem())?;
+            let place = match (inside.existing(path)?, create) {
+                (None, None) => return Ok(None),
+                (Some(place), _) => place,
+                (None, Some(HostPathCreate::Directory)) => inside.directory(path)?,
+                (None, Some(HostPathCreate::File)) => {
+                    let above = path
+                        .trim_end_matches('/')
+                        .rsplit_once('/')
+                        .map_or("/", |(above, _)| above);
+                    if inside.existing(above)?.is_none() {
+                        return Err(io::Error::other(format!("open {path}: no such file or directory")));
+                    }
+                    inside.file(path)?
+                }
+            };
+            let file_type = fs::metadata(place.path())?.file_type();
+            Ok(Some(if file_type.is_dir() {
+                FileType::Directory
+            } else if file_type.is_file() {
+                FileType::Regular
+            } else if file_type.is_socket() {
+                FileType::Socket
+            } else if file_type.is_char_device() {
+                FileType::CharDevice
+            } else if file_type.is_block_device() {
+                FileType::BlockDevice
+            } else {
+                FileType::Fifo
+            }))
+        };
+        find().map_err(|error| Error::Internal(mount::plain(&error)))
+    }
+
+    /// Shows the devices that everybody may use, and what the user has lent, in the node's own filesystem.
+    fn show(&self, root: &Path) -> io::Result<()> {
+        let inside = Inside::new(root)?;
+        for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+            mount::bind(
+                &Path::new("/dev").join(name),
+                inside.file(&format!("/dev/{name}"))?.path(),
+            )?;
+        }
+        for folder in &self.config.lent {
+            let place = if is_directory(&folder.host)? {
+                inside.directory(&folder.node)?
+            } else {
+                inside.file(&folder.node)?
+            };
+            mount::bind(&folder.host, place.path())?;
+            if folder.readonly
+                && let Some(place) = inside.existing(&folder.node)?
+            {
+                mount::add_flags(place.path(), MountFlags::RDONLY)?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts a command in the node's own namespaces, as root: the node's shell.

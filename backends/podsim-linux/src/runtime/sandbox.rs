@@ -181,7 +181,7 @@ impl Sandbox {
     pub(crate) fn binds(&self) -> Vec<Bind> {
         let bind = |name: &str| Bind {
             source: self.directory.join(name),
-            sub_path: None,
+            within: Vec::new(),
             target: format!("/etc/{name}"),
             readonly: false,
         };

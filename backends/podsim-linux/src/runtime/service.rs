@@ -15,9 +15,10 @@ use futures_util::future::{Either, select};
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use podsim_cri::*;
-use podsim_sys::{Pid, Signal, Winsize, sleep_until};
+use podsim_sys::{FileType, Pid, Signal, Winsize, sleep_until};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,13 +145,20 @@ impl LinuxRuntime {
     /// What the mounts of a container show.
     fn binds(&self, mounts: &[Mount]) -> Result<Vec<Bind>> {
         let bind = |mount: &Mount| {
-            let (source, sub_path) = match &mount.source {
-                MountSource::HostPath(path) => (path.clone(), None),
-                MountSource::Volume { id, sub_path } => (self.volume(id)?.path().to_owned(), sub_path.clone()),
+            let (source, within) = match &mount.source {
+                MountSource::HostPath { path, sub_path } => {
+                    let path = path.to_string_lossy().into_owned();
+                    let within = std::iter::once(path).chain(sub_path.clone());
+                    (self.node.filesystem(), within.collect())
+                }
+                MountSource::Volume { id, sub_path } => (
+                    self.volume(id)?.path().to_owned(),
+                    sub_path.clone().into_iter().collect(),
+                ),
             };
             Ok(Bind {
                 source,
-                sub_path,
+                within,
                 target: mount.container_path.clone(),
                 readonly: mount.readonly,
             })
@@ -487,6 +495,10 @@ impl RuntimeService for LinuxRuntime {
 
     async fn read_volume_file(&self, id: &VolumeId, path: &str, limit: usize) -> Result<Option<Bytes>> {
         self.volume(id)?.read(path, limit)
+    }
+
+    async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
+        self.node.host_path(&path.to_string_lossy(), create)
     }
 
     async fn remove_volume(&self, id: &VolumeId) -> Result<()> {

@@ -4,6 +4,7 @@
 //! * [`Log`]: its output line by line; [`BroadcastReader`]: its output for those who attach.
 //! * [`user`]: who its processes run as; [`command_line`], [`environment`]: what they are started with.
 //! * [`Cidr`], [`Ipam`]: addresses for Pods; [`InterfaceConfig`]: an interface of the node.
+//! * [`LentFolder`]: what of this machine the node sees.
 //! * [`Dial`]: the way from the node to its Pods; [`HostPorts`]: ports of the machine that lead to a Pod.
 
 mod broadcast;
@@ -13,6 +14,7 @@ mod dial;
 mod host_port;
 mod interface;
 mod ipam;
+mod lent;
 mod log;
 mod process;
 pub mod user;
@@ -24,5 +26,6 @@ pub use dial::{Datagrams, Dial, dial};
 pub use host_port::HostPorts;
 pub use interface::InterfaceConfig;
 pub use ipam::Ipam;
+pub use lent::LentFolder;
 pub use log::Log;
 pub use process::{command_line, environment, start_failed};

@@ -3,9 +3,10 @@
 use super::PodWorker;
 use crate::env::Sources;
 use crate::events::Severity;
-use crate::volumes::{self, Mounted, atomic_writer, payload};
-use k8s_openapi::api::core::v1::{Pod, Volume};
+use crate::volumes::{self, Mounted, Place, atomic_writer, host_path, payload};
+use k8s_openapi::api::core::v1::{HostPathVolumeSource, Pod, Volume};
 use podsim_store::time;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a Pod waits for its volumes before that is told, too (`podAttachAndMountTimeout`).
@@ -74,12 +75,19 @@ impl PodWorker {
             store: &self.node.store,
             config: &self.node.config,
         };
+        if let Some(source) = &volume.host_path {
+            return self.check_host_path(&volume.name, source).await;
+        }
         let Some(payload) = payload::of(volume, &sources) else {
             return self.make_directory(pod, volume, false).await;
         };
         let payload = payload?;
         self.make_directory(pod, volume, true).await?;
-        let Some(mounted) = self.pod_volumes.mounted.get_mut(&volume.name) else {
+        let mounted = self.pod_volumes.mounted.get_mut(&volume.name);
+        let Some((mounted, id)) = mounted.and_then(|mounted| {
+            let id = mounted.volume()?.clone();
+            Some((mounted, id))
+        }) else {
             return Ok(());
         };
         let now = time::timestamp(self.node.clock.as_ref());
@@ -89,14 +97,33 @@ impl PodWorker {
             return Ok(());
         };
         let runtime = &self.node.runtime;
-        if let Err(error) = runtime.change_volume(&mounted.id, &changes).await {
+        if let Err(error) = runtime.change_volume(&id, &changes).await {
             // What was not seen by anybody goes; if that fails too, it goes with the volume.
             let undo = atomic_writer::undo(&directory);
-            runtime.change_volume(&mounted.id, &undo).await.ok();
+            runtime.change_volume(&id, &undo).await.ok();
             return Err(error.to_string());
         }
         mounted.written = Some(atomic_writer::Written { directory, payload });
         mounted.ready = true;
+        Ok(())
+    }
+
+    /// A path of the node, looked at once.
+    async fn check_host_path(&mut self, name: &str, source: &HostPathVolumeSource) -> Result<(), String> {
+        if self.pod_volumes.mounted.contains_key(name) {
+            return Ok(());
+        }
+        let type_ = source.type_.as_deref().unwrap_or_default();
+        let path = PathBuf::from(&source.path);
+        let found = self.node.runtime.host_path(&path, host_path::create(type_)).await;
+        host_path::check(&source.path, type_, found.map_err(|error| error.to_string())?)?;
+        let mounted = Mounted {
+            place: Place::HostPath(path),
+            readonly: false,
+            written: None,
+            ready: true,
+        };
+        self.pod_volumes.mounted.insert(name.to_owned(), mounted);
         Ok(())
     }
 
@@ -114,7 +141,7 @@ impl PodWorker {
             given.map_err(|error| error.to_string())?;
         }
         let mounted = Mounted {
-            id,
+            place: Place::Volume(id),
             readonly: filled,
             written: None,
             ready: !filled,

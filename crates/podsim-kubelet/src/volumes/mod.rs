@@ -1,9 +1,10 @@
 //! The Pod's volumes: what is made before its containers, and brought up to date while they run.
 //!
-//! [`payload`] says what is in the files of a volume, [`atomic_writer`] how they get there; the Pod's worker (`pod_worker/mounting.rs`)
+//! [`host_path`] says what has to be on the node, [`payload`] says what is in the files of a volume, [`atomic_writer`] how they get there; the Pod's worker (`pod_worker/mounting.rs`)
 //! carries it out.
 
 pub(crate) mod atomic_writer;
+pub(crate) mod host_path;
 pub(crate) mod payload;
 
 use atomic_writer::Written;
@@ -11,6 +12,7 @@ use k8s_openapi::api::core::v1::{Pod, Volume, VolumeProjection};
 use podsim_cri::{GroupAccess, VolumeChange, VolumeConfig, VolumeId};
 use podsim_store::pod::quantity;
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The shortest time after which a failed volume is tried again (`exponentialbackoff.go` of upstream's volume manager).
@@ -18,16 +20,35 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// The longest.
 const LONGEST_RETRY: Duration = Duration::from_secs(122);
 
+/// Where a volume is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is the Pod's own.
+    Volume(VolumeId),
+    /// On the node.
+    HostPath(PathBuf),
+}
+
 /// A volume that is there.
 #[derive(Debug)]
 pub(crate) struct Mounted {
-    pub(crate) id: VolumeId,
+    pub(crate) place: Place,
     /// No container may write to it, whatever its mounts say (`Attributes.ReadOnly`).
     pub(crate) readonly: bool,
     /// It can be shown to containers.
     pub(crate) ready: bool,
     /// What the kubelet has written to it.
     pub(crate) written: Option<Written>,
+}
+
+impl Mounted {
+    /// The Pod's own volume, if it is one.
+    pub(crate) fn volume(&self) -> Option<&VolumeId> {
+        match &self.place {
+            Place::Volume(id) => Some(id),
+            Place::HostPath(_) => None,
+        }
+    }
 }
 
 /// A volume that could not be made, or not be brought up to date.
@@ -97,6 +118,7 @@ fn unsupported_type(volume: &Volume) -> Option<String> {
         return projected.sources.iter().flatten().find_map(source);
     }
     let known = volume.empty_dir.is_some()
+        || volume.host_path.is_some()
         || volume.config_map.is_some()
         || volume.secret.is_some()
         || volume.downward_api.is_some();

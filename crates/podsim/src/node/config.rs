@@ -1,10 +1,10 @@
 //! The node configuration: `--node-config FILE`.
 
 use anyhow::{Context, Result, bail};
-use podsim_cri::backend::{Cidr, InterfaceConfig};
+use podsim_cri::backend::{Cidr, InterfaceConfig, LentFolder};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a node looks like. Every field has a default, so an empty file is a configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,6 +31,21 @@ pub(crate) struct NodeConfig {
     nameservers: Vec<String>,
     /// The registries that may be asked for images, as `localhost:5000`; `*` is all. Others are in PODSIM_REGISTRIES.
     pub(crate) registries: Vec<String>,
+    /// Folders and files of this machine that are seen on the node, for `hostPath` volumes and in the node's shell.
+    lend: Vec<Lend>,
+}
+
+/// Something of this machine that is lent to the node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Lend {
+    /// Where it is on this machine.
+    path: PathBuf,
+    /// Where it is seen on the node; at the same path if not given.
+    at: Option<String>,
+    /// Nobody on the node can write to it.
+    #[serde(default)]
+    read_only: bool,
 }
 
 /// How UTS namespaces are shared.
@@ -90,6 +105,7 @@ impl Default for NodeConfig {
             interfaces: Vec::new(),
             nameservers: Vec::new(),
             registries: Vec::new(),
+            lend: Vec::new(),
         }
     }
 }
@@ -129,10 +145,16 @@ impl NodeConfig {
         if self.cpus == 0 || self.memory_mib < 64 {
             bail!("cpus must be at least 1 and memoryMib at least 64");
         }
+        self.lend.iter().try_for_each(Lend::check)?;
         self.cidr()?;
         self.bridge()?;
         self.other_interfaces()?;
         Ok(())
+    }
+
+    /// What of this machine is seen on the node.
+    pub(crate) fn lent(&self) -> Vec<LentFolder> {
+        self.lend.iter().map(Lend::folder).collect()
     }
 
     /// Bytes of memory for all guests.
@@ -196,6 +218,40 @@ impl NodeConfig {
             .map(|(ip, _)| ip)
             .take(1)
             .collect())
+    }
+}
+
+impl Lend {
+    fn folder(&self) -> LentFolder {
+        LentFolder {
+            host: self.path.clone(),
+            node: self
+                .at
+                .clone()
+                .unwrap_or_else(|| self.path.to_string_lossy().into_owned()),
+            readonly: self.read_only,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let shown = self.path.display();
+        if !self.path.is_absolute() {
+            bail!("lend: path: {shown} is not an absolute path of this machine");
+        }
+        if let Err(error) = std::fs::metadata(&self.path) {
+            bail!("lend: path: {shown}: {error}");
+        }
+        let at = self.folder().node;
+        let mut parts = at.split('/');
+        let absolute = parts.next() == Some("") && at.len() > 1;
+        if !absolute || parts.any(|part| matches!(part, "" | "." | "..")) {
+            bail!("lend: at: {at:?} is not an absolute path for the node, such as /data");
+        }
+        let first = at.split('/').nth(1).unwrap_or_default();
+        if ["proc", "sys", "dev"].contains(&first) {
+            bail!("lend: at: {at:?} is a place of the node's own; choose another one, such as /data");
+        }
+        Ok(())
     }
 }
 

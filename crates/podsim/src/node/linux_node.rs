@@ -54,6 +54,7 @@ pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<LinuxRuntime> {
         data: places.data,
         images: parts.images,
         rootless: places.rootless,
+        lent: config.lent(),
         shell_environment: vec![format!("{ENDPOINT_VARIABLE}={endpoint}")],
         name,
     })?)

@@ -54,6 +54,7 @@ pub(super) fn make(config: &NodeConfig, make: Make) -> Result<VirtualRuntime> {
         interfaces: config.other_interfaces()?,
         hosts: make.hosts,
         resolv_conf: config.resolv_conf(),
+        lent: config.lent(),
         native: make.native,
         images: make.images,
         virtual_time: make.virtual_time,

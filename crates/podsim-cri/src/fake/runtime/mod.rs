@@ -11,8 +11,9 @@ use crate::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use podsim_sys::{Clock, Signal};
+use podsim_sys::{Clock, FileType, Signal};
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::DuplexStream;
@@ -104,6 +105,8 @@ struct State {
     sandboxes: BTreeMap<SandboxId, PodSandboxStatus>,
     containers: BTreeMap<ContainerId, Record>,
     volumes: BTreeMap<VolumeId, volumes::FakeVolume>,
+    /// What is on the node.
+    host_paths: BTreeMap<PathBuf, FileType>,
     scripts: HashMap<String, Script>,
     execs: HashMap<String, ExecScript>,
     ports: HashMap<u16, PortScript>,

@@ -4,16 +4,17 @@ use super::volumes::FakeVolume;
 use super::{FakeRuntimeService, Record, StartOutcome, TermOutcome, end, until_ended};
 use crate::{
     AttachRequest, BoxDuplex, ContainerConfig, ContainerEventKind, ContainerEvents, ContainerFilter, ContainerId,
-    ContainerState, ContainerStats, ContainerStatus, Error, ExecRequest, ExecSession, ExecSyncOutput, LogEntries,
-    LogOptions, NamespaceInodes, PodSandboxConfig, PodSandboxFilter, PodSandboxState, PodSandboxStatus, Result,
-    RuntimeService, SandboxId, VolumeChange, VolumeConfig, VolumeId,
+    ContainerState, ContainerStats, ContainerStatus, Error, ExecRequest, ExecSession, ExecSyncOutput, HostPathCreate,
+    LogEntries, LogOptions, NamespaceInodes, PodSandboxConfig, PodSandboxFilter, PodSandboxState, PodSandboxStatus,
+    Result, RuntimeService, SandboxId, VolumeChange, VolumeConfig, VolumeId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
-use podsim_sys::{Pid, sleep_until};
+use podsim_sys::{FileType, Pid, sleep_until};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -463,6 +464,18 @@ impl RuntimeService for FakeRuntimeService {
             .ok_or_else(|| Error::NotFound(format!("volume {id}")))?;
         let file = volume.config.files.iter().find(|f| f.path == path);
         Ok(file.map(|f| f.content.slice(f.content.len().saturating_sub(limit)..)))
+    }
+
+    async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
+        let made = create.map(|create| match create {
+            HostPathCreate::Directory => FileType::Directory,
+            HostPathCreate::File => FileType::Regular,
+        });
+        let mut state = self.inner.state.lock();
+        if let (Some(made), false) = (made, state.host_paths.contains_key(path)) {
+            state.host_paths.insert(path.to_owned(), made);
+        }
+        Ok(state.host_paths.get(path).copied())
     }
 
     async fn remove_volume(&self, id: &VolumeId) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::FakeRuntimeService;
 use crate::{Error, GroupAccess, Result, VolumeChange, VolumeConfig, VolumeFile};
 use bytes::Bytes;
+use podsim_sys::FileType;
 use std::collections::BTreeMap;
 
 /// A volume.
@@ -161,6 +162,12 @@ impl FakeRuntimeService {
             content: Bytes::from(content.to_owned()),
             mode: 0o644,
         });
+    }
+
+    /// Puts something at a path of the node.
+    pub fn put_host_path(&self, path: &str, file_type: FileType) {
+        let mut state = self.inner.state.lock();
+        state.host_paths.insert(path.into(), file_type);
     }
 
     /// The volume of this name, as it was asked for.
