@@ -12,6 +12,7 @@ mod validate;
 mod validate_container;
 mod validate_handler;
 mod validate_scheduling;
+mod validate_volume;
 
 #[cfg(test)]
 mod tests;

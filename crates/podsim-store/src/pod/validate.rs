@@ -8,6 +8,7 @@ use super::names;
 use super::validate_container::{Context, validate_container};
 use super::validate_handler::validate_life;
 use super::validate_scheduling::validate_scheduling;
+use super::validate_volume::validate_source;
 use crate::FieldError;
 use k8s_openapi::api::core::v1::{Container, HostAlias, Pod, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -256,17 +257,7 @@ fn validate_volumes<'a>(volumes: &'a [Volume], errors: &mut Vec<FieldError>) -> 
                 "may not specify more than 1 volume type",
             ));
         }
-        if let Some(host) = &volume.host_path {
-            if host.path.is_empty() {
-                errors.push(FieldError::required(format!("{path}.hostPath.path"), ""));
-            } else if host.path.split('/').any(|p| p == "..") {
-                errors.push(FieldError::invalid(
-                    format!("{path}.hostPath.path"),
-                    &host.path,
-                    "must not contain '..'",
-                ));
-            }
-        }
+        validate_source(&path, volume, errors);
     }
     seen
 }

@@ -180,7 +180,7 @@ fn validate_key_ref(path: &str, name: &str, key: &str, errors: &mut Errors) {
     }
 }
 
-fn validate_resource_ref(path: &str, reference: &ResourceFieldSelector, errors: &mut Errors) {
+pub(super) fn validate_resource_ref(path: &str, reference: &ResourceFieldSelector, errors: &mut Errors) {
     const KINDS: [&str; 6] = [
         "limits.cpu",
         "limits.ephemeral-storage",
