@@ -17,7 +17,7 @@ use podsim_kernel::fs::{FsContext, PathRef, SuperBlock};
 use podsim_kernel::ipc::IpcNamespace;
 use podsim_kernel::net::{NetNamespace, VethRequest};
 use podsim_kernel::process::{Cgroup, PidNamespace};
-use podsim_kernel::{NsProxy, Task, nsproxy};
+use podsim_kernel::{NsProxy, Task, nsproxy, sysctl};
 use podsim_sys::{CapSet, Credentials, Mode, NsKind, Signal};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -62,6 +62,7 @@ pub(crate) fn inodes(namespaces: &NsProxy) -> NamespaceInodes {
 impl Sandbox {
     /// Makes and starts a sandbox.
     pub(crate) fn run(node: &Arc<Node>, config: PodSandboxConfig) -> Result<Arc<Self>> {
+        config.check_handler()?;
         let id = SandboxId(node.new_id());
         let address = match config.namespaces.network {
             NamespaceMode::Node => None,
@@ -107,6 +108,10 @@ impl Sandbox {
             pid_for_children: pid,
             mnt: initial.mnt.clone(),
         };
+        for (name, value) in &config.sysctls {
+            sysctl::set(&partial, name, value)
+                .map_err(|errno| describe(&format!("cannot set {name} to {value:?}"), errno))?;
+        }
         // With the node's ipc namespace comes the node's /dev/shm.
         let shm = match config.namespaces.ipc {
             NamespaceMode::Node => initial

@@ -96,6 +96,26 @@ pub struct PodSandboxConfig {
     pub namespaces: NamespaceOption,
     /// One UTS namespace for all or one each.
     pub uts: UtsNamespace,
+    /// Settings of the sandbox's namespaces, with dots in their names.
+    pub sysctls: BTreeMap<String, String>,
+    /// The handler of the Pod's RuntimeClass; empty is the runtime itself. (CRI has it beside the configuration.)
+    pub runtime_handler: String,
+}
+
+impl PodSandboxConfig {
+    /// Whether there is a runtime behind the handler: podsim itself, also under the name that nodes usually have for their default.
+    ///
+    /// # Errors
+    ///
+    /// containerd's, for any other name.
+    pub fn check_handler(&self) -> crate::Result<()> {
+        match self.runtime_handler.as_str() {
+            "" | "podsim" | "runc" => Ok(()),
+            other => Err(crate::Error::InvalidArgument(format!(
+                "failed to get sandbox runtime: no runtime for {other:?} is configured"
+            ))),
+        }
+    }
 }
 
 /// Is it usable?

@@ -26,6 +26,7 @@ pub mod net;
 pub mod nsproxy;
 pub mod process;
 mod syscall;
+pub mod sysctl;
 pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;

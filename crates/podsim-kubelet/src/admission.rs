@@ -2,6 +2,7 @@
 //! node past the scheduler, by its `nodeName`.
 
 use crate::fit::{affinity, is_active, ports, resources, taints};
+use crate::sysctls;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use parking_lot::Mutex;
 use podsim_store::Store;
@@ -62,6 +63,9 @@ const OS_LABEL: &str = "kubernetes.io/os";
 fn check<'a, I: Iterator<Item = &'a Pod>>(pod: &Pod, node: &Node, others: impl Fn() -> I) -> Result<(), Rejection> {
     let os = |name: &str| node.metadata.labels.as_ref().and_then(|l| l.get(name));
     let spec = pod.spec.as_ref();
+    if let Some(spec) = spec {
+        sysctls::check(spec)?;
+    }
     let selected = spec.and_then(|s| s.node_selector.as_ref()?.get(OS_LABEL));
     if selected.is_some_and(|wanted| os(OS_LABEL).is_some_and(|has| has != wanted)) {
         return Err(Rejection {

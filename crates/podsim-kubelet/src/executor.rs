@@ -29,8 +29,18 @@ pub(crate) async fn execute(
 ) -> Option<Duration> {
     let spec = pod.spec.as_ref()?;
     if actions.create_sandbox {
-        let config = sandbox_config::sandbox_config(pod, spec, actions.attempt, &worker.node.config);
-        let made = worker.node.runtime.run_pod_sandbox(config).await;
+        let made = match sandbox_config::runtime_handler(spec, &worker.node.store) {
+            Ok(handler) => {
+                let config = sandbox_config::sandbox_config(pod, spec, actions.attempt, &worker.node.config, handler);
+                worker
+                    .node
+                    .runtime
+                    .run_pod_sandbox(config)
+                    .await
+                    .map_err(|e| e.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
         if let Err(error) = made {
             let message = format!("Failed to create pod sandbox: {error}");
             worker.tell(pod, None, Severity::Warning, "FailedCreatePodSandBox", &message);

@@ -503,10 +503,16 @@ pub const FIELDS: &[Field] = &[
         Pod,
         "acts on volumes that outlive Pods only, and there are none yet",
     ),
+    enforced(
+        "spec.securityContext.sysctls",
+        Pod,
+        "the safe ones; ports act, the times and buffers of TCP are only kept and shown, as there are no packets",
+    )
+    .about(NsKind::Net),
     recorded(
         "spec.securityContext",
         Pod,
-        "there is no AppArmor, SELinux, seccomp or Windows here, and no sysctl",
+        "there is no AppArmor, SELinux, seccomp or Windows here",
     ),
     // Where it runs.
     enforced("spec.nodeName", Pod, "the node; without it the scheduler gives one"),
@@ -546,7 +552,7 @@ pub const FIELDS: &[Field] = &[
     enforced(
         "spec.runtimeClassName",
         Pod,
-        "has to be there, and adds its overhead; its handler makes no difference",
+        "has to be there, and adds its overhead; its handler has to be podsim or runc, which are the same here",
     ),
     enforced("spec.os", Pod, "the node is a Linux node, and refuses Pods for others"),
     // Identity.

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -108,6 +109,8 @@ struct Worker {
     shows: HashSet<(&'static str, String)>,
     /// What of the Pod the worker was told last.
     told: Told,
+    /// The status that the store had last.
+    status: Value,
 }
 
 /// The parts of a Pod that a worker has to hear of when they change; its status the worker writes itself.
@@ -263,7 +266,13 @@ impl Pods {
         let told = Told::of(object);
         match self.workers.get_mut(&uid) {
             Some(worker) => {
-                if removed || worker.told != told {
+                let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+                let version: u64 = version.and_then(|v| v.parse().ok()).unwrap_or(0);
+                // Somebody else has written the kubelet's part of the status, too.
+                let foreign =
+                    version > worker.handle.version.load(Ordering::Acquire) && object["status"] != worker.status;
+                worker.status = object["status"].clone();
+                if removed || foreign || worker.told != told {
                     worker.told = told;
                     let pod = Arc::new(pod);
                     worker.handle.wanted.send_replace(Wanted { pod, removed });
@@ -279,6 +288,7 @@ impl Pods {
                     namespace,
                     shows,
                     told,
+                    status: object["status"].clone(),
                 };
                 self.workers.insert(uid, worker);
             }

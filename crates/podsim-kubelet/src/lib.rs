@@ -4,7 +4,7 @@
 //! what runs ([`runtime_status`]), decides ([`actions`], pure), acts (`executor`) and reports ([`status`], pure).
 //!
 //! * Where a Pod may run: [`fit`], which the scheduler and the kubelet's `admission` share.
-//! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `volumes`.
+//! * What goes into the runtime: `sandbox_config`, `container_config`, `env`, [`hosts`], `dns`, `sysctls`, `volumes`.
 //! * What takes time: `lifecycle` (hooks, graceful killing), [`prober`] (probes), `images` (pulls), [`backoff`].
 //! * [`containers`] says what kinds of containers there are, and when one runs again.
 //! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it), `taint_eviction`.
@@ -40,6 +40,7 @@ mod sandbox_config;
 pub mod scheduler;
 mod service_env;
 pub mod status;
+mod sysctls;
 mod taint_eviction;
 mod volumes;
 

@@ -1,9 +1,11 @@
 //! What a Pod's sandbox is to be (`generatePodSandboxConfig`).
 
 use crate::containers::{init_containers, is_sidecar, regular_containers};
-use crate::{KubeletConfig, dns};
+use crate::{KubeletConfig, dns, sysctls};
 use k8s_openapi::api::core::v1::{ContainerPort, Pod, PodSpec};
+use k8s_openapi::api::node::v1::RuntimeClass;
 use podsim_cri::{NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol};
+use podsim_store::{Store, StoreError};
 
 /// The host name of the Pod: `spec.hostname`, else its own name, cut to what a host name may be.
 pub(crate) fn hostname(pod: &Pod) -> String {
@@ -75,8 +77,22 @@ fn port_mappings(pod: &Pod) -> Vec<PortMapping> {
         .collect()
 }
 
+/// The handler of the RuntimeClass that the Pod names; empty if it names none (`LookupRuntimeHandler`).
+pub(crate) fn runtime_handler(spec: &PodSpec, store: &Store) -> Result<String, StoreError> {
+    match spec.runtime_class_name.as_deref().unwrap_or_default() {
+        "" => Ok(String::new()),
+        name => Ok(store.api::<RuntimeClass>().get("", name)?.handler),
+    }
+}
+
 /// The sandbox of a Pod.
-pub(crate) fn sandbox_config(pod: &Pod, spec: &PodSpec, attempt: u32, config: &KubeletConfig) -> PodSandboxConfig {
+pub(crate) fn sandbox_config(
+    pod: &Pod,
+    spec: &PodSpec,
+    attempt: u32,
+    config: &KubeletConfig,
+    runtime_handler: String,
+) -> PodSandboxConfig {
     let meta = &pod.metadata;
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let (name, namespace, uid) = (text(&meta.name), text(&meta.namespace), text(&meta.uid));
@@ -98,6 +114,8 @@ pub(crate) fn sandbox_config(pod: &Pod, spec: &PodSpec, attempt: u32, config: &K
         annotations: meta.annotations.clone().unwrap_or_default(),
         namespaces: namespace_option(spec),
         uts: config.uts,
+        sysctls: sysctls::of(spec),
+        runtime_handler,
     }
 }
 
@@ -122,7 +140,7 @@ mod tests {
         let line = |m: &PortMapping| format!("{}:{} -> {}/{}", m.host_ip, m.host_port, m.container_port, m.protocol);
         let of = |pod: &Pod| {
             let spec = pod.spec.clone().unwrap_or_default();
-            let config = sandbox_config(pod, &spec, 0, &KubeletConfig::default());
+            let config = sandbox_config(pod, &spec, 0, &KubeletConfig::default(), String::new());
             config.port_mappings.iter().map(line).collect::<Vec<_>>()
         };
         assert_eq!(of(&pod), [":1002 -> 2/UDP", "0.0.0.0:1004 -> 4/TCP", ":1005 -> 5/SCTP"]);

@@ -3,6 +3,7 @@
 use crate::{DeleteOptions, Deleted, Kind, Selectors, Since, Store, StoreError, Watch, WatchEventType, kinds};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::node::v1::RuntimeClass;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,7 +27,7 @@ macro_rules! stored {
 
 stored! {
     Pod => POD, Node => NODE, Namespace => NAMESPACE, Event => EVENT, ConfigMap => CONFIG_MAP, Secret => SECRET,
-    Service => SERVICE, ServiceAccount => SERVICE_ACCOUNT, Lease => LEASE,
+    Service => SERVICE, ServiceAccount => SERVICE_ACCOUNT, Lease => LEASE, RuntimeClass => RUNTIME_CLASS,
 }
 
 /// The objects of type `K`.

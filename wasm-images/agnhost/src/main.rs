@@ -15,6 +15,7 @@ mod liveness;
 mod logs_generator;
 mod mounttest;
 mod netexec;
+mod nettest;
 mod pause;
 mod porter;
 mod serve_hostname;
@@ -35,6 +36,7 @@ static COMMANDS: &[&Command] = &[
     &logs_generator::COMMAND,
     &mounttest::COMMAND,
     &netexec::COMMAND,
+    &nettest::COMMAND,
     &pause::COMMAND,
     &porter::COMMAND,
     &serve_hostname::COMMAND,

@@ -2,6 +2,7 @@
 
 use podsim_cri::SecurityContext;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// How a process of a Pod comes to be: the namespaces it joins and makes, its root, and what it then runs.
@@ -15,6 +16,8 @@ pub(crate) struct Orders {
     pub(crate) cgroup: Option<crate::cgroup::Cgroup>,
     /// The host name, of a new UTS namespace.
     pub(crate) hostname: Option<String>,
+    /// Settings of new namespaces, with dots in their names.
+    pub(crate) sysctls: BTreeMap<String, String>,
     /// The root of a new mount namespace; `None` where a mount namespace is joined.
     pub(crate) root: Option<RootOrders>,
     /// A terminal to be made, and its size.

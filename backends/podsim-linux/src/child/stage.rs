@@ -130,6 +130,11 @@ fn become_program(channel: &Channel, orders: &Orders) -> Result<(Program, Vec<St
     // A leader of a process group cannot begin a session, and this is none.
     setsid().map_err(io::Error::from)?;
     umask(Mode::empty());
+    for (name, value) in &orders.sysctls {
+        // The node's /proc: what it shows here is of this process's own namespaces.
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        fs::write(&path, value).map_err(context(format_args!("cannot set {name} to {value:?}")))?;
+    }
     let process = &orders.process;
     match &orders.root {
         Some(root) => {

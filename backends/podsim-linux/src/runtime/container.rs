@@ -12,6 +12,7 @@ use podsim_cri::backend::{ContainerRecord, RunningProcess, environment};
 use podsim_cri::{ContainerConfig, ContainerId, Error, LogStream, NamespaceInodes, NamespaceMode, Result};
 use podsim_sys::{CloneFlags, Pid, Signal, Winsize};
 use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,6 +106,7 @@ impl Container {
             hostname: new
                 .contains(CloneFlags::NEWUTS)
                 .then(|| self.sandbox.config.hostname.clone()),
+            sysctls: BTreeMap::new(),
             root: Some(node.root(
                 &self.image,
                 &self.directory,
@@ -188,6 +190,7 @@ impl Container {
             new_namespaces: 0,
             cgroup: self.cgroup.clone(),
             hostname: None,
+            sysctls: BTreeMap::new(),
             root: None,
             terminal: tty.map(|size| TerminalOrders {
                 size: size.map(|size| (size.rows, size.cols)),

@@ -17,6 +17,7 @@ use podsim_image::layer_store::{LayerStoreError, OverlayXattrs};
 use podsim_image::{Image, LayerStore};
 use podsim_sys::{CloneFlags, FileType, Winsize};
 use rustix::mount::MountFlags;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -331,6 +332,7 @@ impl Node {
             new_namespaces: CloneFlags::NEWNS.bits(),
             cgroup: None,
             hostname: None,
+            sysctls: BTreeMap::new(),
             root: Some(RootOrders {
                 source: RootSource::Directory(directory.join("root")),
                 target: directory.join("shell"),

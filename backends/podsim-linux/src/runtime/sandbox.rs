@@ -53,6 +53,7 @@ struct Attached {
 impl Sandbox {
     /// Makes and starts a sandbox.
     pub(crate) async fn run(node: &Arc<Node>, config: PodSandboxConfig) -> Result<Arc<Self>> {
+        config.check_handler()?;
         let id = SandboxId(node.new_id());
         let directory = node.path("sandboxes", &id.0);
         let made = Self::make(node, id, config, directory.clone()).await;
@@ -155,6 +156,7 @@ impl Sandbox {
             join: Vec::new(),
             new_namespaces: new.bits(),
             hostname: own_uts.then(|| config.hostname.clone()),
+            sysctls: config.sysctls.clone(),
             root: Some(node.root(
                 image,
                 directory,

@@ -17,6 +17,7 @@ pub(crate) mod shm;
 mod tests;
 
 use crate::process::{PidNumbers, Process};
+use crate::sysctl::Settings;
 use crate::wait_queue::WaitQueue;
 use mqueue::MqueueTable;
 use msg::MessageQueue;
@@ -41,6 +42,7 @@ pub struct IpcNamespace {
     sem: Mutex<Table<SemaphoreSet>>,
     msg: Mutex<Table<MessageQueue>>,
     mqueue: Mutex<MqueueTable>,
+    pub(crate) settings: Settings,
 }
 
 /// Who calls: what is checked, and what is written into the objects.
@@ -267,6 +269,7 @@ impl IpcNamespace {
             sem: Mutex::default(),
             msg: Mutex::default(),
             mqueue: Mutex::default(),
+            settings: Settings::default(),
         })
     }
 

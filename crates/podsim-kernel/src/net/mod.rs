@@ -42,6 +42,7 @@ pub use host::{HostListener, HostStream, HostUdp};
 pub use link::link_local;
 pub use socket::{Endpoint, Socket, SocketFile};
 
+use crate::sysctl::Settings;
 use link::{Link, LinkConfig, LinkKind};
 use parking_lot::Mutex;
 use podsim_sys::{AddressFamily, Credentials, Errno, Interface, Ipv4Interface, Result, Route, SocketType};
@@ -64,6 +65,7 @@ pub struct NetNamespace {
     unix: Mutex<UnixTable>,
     forwarding: AtomicBool,
     unprivileged_port_start: AtomicU16,
+    pub(crate) settings: Settings,
 }
 
 /// Interfaces and the routes that were added.
@@ -103,6 +105,7 @@ impl NetNamespace {
                 unix: Mutex::default(),
                 forwarding: AtomicBool::new(false),
                 unprivileged_port_start: AtomicU16::new(1024),
+                settings: Settings::default(),
             }
         })
     }
@@ -158,6 +161,18 @@ impl NetNamespace {
     /// Sets `net.ipv4.ip_unprivileged_port_start`.
     pub fn set_unprivileged_port_start(&self, port: u16) {
         self.unprivileged_port_start.store(port, Ordering::Relaxed);
+    }
+
+    /// `net.ipv4.ip_local_port_range`: the first and the last port that a socket gets which did not ask for one.
+    #[must_use]
+    pub fn local_ports(&self) -> (u16, u16) {
+        self.tcp.lock().ephemeral()
+    }
+
+    /// Sets `net.ipv4.ip_local_port_range`.
+    pub fn set_local_ports(&self, first: u16, last: u16) {
+        self.tcp.lock().set_ephemeral(first, last);
+        self.udp.lock().set_ephemeral(first, last);
     }
 
     fn links(&self) -> Vec<Arc<Link>> {

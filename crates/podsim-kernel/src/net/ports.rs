@@ -3,10 +3,11 @@
 use podsim_sys::{Errno, Result};
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 
 /// `net.ipv4.ip_local_port_range`.
-pub(super) const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
+const EPHEMERAL: RangeInclusive<u16> = 32768..=60999;
 
 /// What a socket asks for when it is bound.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +81,7 @@ impl<S> Default for Port<S> {
 pub(super) struct PortTable<S> {
     ports: HashMap<u16, Port<S>>,
     next_id: u64,
+    ephemeral: RangeInclusive<u16>,
     next_ephemeral: u16,
 }
 
@@ -88,12 +90,23 @@ impl<S> Default for PortTable<S> {
         Self {
             ports: HashMap::new(),
             next_id: 0,
+            ephemeral: EPHEMERAL,
             next_ephemeral: *EPHEMERAL.start(),
         }
     }
 }
 
 impl<S> PortTable<S> {
+    /// The first and the last port that are given away freely.
+    pub(super) fn ephemeral(&self) -> (u16, u16) {
+        self.ephemeral.clone().into_inner()
+    }
+
+    pub(super) fn set_ephemeral(&mut self, first: u16, last: u16) {
+        self.ephemeral = first..=last;
+        self.next_ephemeral = first;
+    }
+
     /// Takes a port; 0 takes a free one. EADDRINUSE as `inet_csk_bind_conflict` says.
     pub(super) fn bind(&mut self, port: u16, claim: Claim, socket: Weak<S>) -> Result<Hold> {
         let port = if port == 0 { self.free_port()? } else { port };
@@ -211,7 +224,7 @@ impl<S> PortTable<S> {
     }
 
     fn free_port(&mut self) -> Result<u16> {
-        let (first, last) = EPHEMERAL.into_inner();
+        let (first, last) = self.ephemeral();
         for _ in first..=last {
             let port = self.next_ephemeral;
             self.next_ephemeral = if port >= last { first } else { port + 1 };

@@ -16,7 +16,7 @@ use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::images::FailedPulls;
 use crate::runtime_status::PodRuntimeStatus;
-use crate::status::conditions::is_own;
+use crate::status::conditions::{self, is_own};
 use crate::status::{self, StatusInput};
 use crate::volumes::PodVolumes;
 use ending::Kill;
@@ -27,6 +27,7 @@ use podsim_sys::{Clock, sleep_until};
 use probing::Probes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -36,6 +37,9 @@ const DEADLINE_EXCEEDED: (&str, &str) = (
     "DeadlineExceeded",
     "Pod was active on the node longer than the specified deadline",
 );
+
+/// How often the status manager compares (`syncPeriod` in `pkg/kubelet/status/status_manager.go`).
+const RECONCILE: Duration = Duration::from_secs(10);
 
 /// What the workers of a node share.
 pub(crate) struct Node {
@@ -62,6 +66,8 @@ pub(crate) struct Wanted {
 pub(crate) struct WorkerHandle {
     pub(crate) wanted: watch::Sender<Wanted>,
     pub(crate) wake: Arc<Notify>,
+    /// The resource version of what the worker has written last.
+    pub(crate) version: Arc<AtomicU64>,
 }
 
 pub(crate) struct PodWorker {
@@ -100,6 +106,9 @@ pub(crate) struct PodWorker {
     written: Option<PodStatus>,
     /// The store may have another status than `written`: the next one is written, whatever it is.
     stale: bool,
+    version: Arc<AtomicU64>,
+    /// When a status that somebody else has written over this worker's is set right, in monotonic time.
+    reconcile_at: Option<Duration>,
 }
 
 /// A task of the worker has ended.
@@ -151,10 +160,13 @@ impl PodWorker {
             messages: HashMap::new(),
             written,
             stale: false,
+            version: Arc::default(),
+            reconcile_at: None,
         };
         let handle = WorkerHandle {
             wanted: wanted_sender,
             wake,
+            version: worker.version.clone(),
         };
         (worker, handle)
     }
@@ -164,7 +176,7 @@ impl PodWorker {
         loop {
             let deadline = match self.sync().await {
                 Next::Finished => return self.uid,
-                Next::Wait(deadline) => deadline,
+                Next::Wait(deadline) => deadline.into_iter().chain(self.reconcile_at).min(),
             };
             let clock = self.node.clock.clone();
             let alarm = async {
@@ -240,6 +252,7 @@ impl PodWorker {
             // The node controller was wrong: it is told again how the Pod is.
             self.stale = true;
         }
+        self.reconcile(&pod);
         let retry = Next::Wait(Some(self.node.clock.monotonic() + Duration::from_secs(10)));
         let Ok(mut runtime) = self.look(&pod).await else {
             return retry;
@@ -261,7 +274,7 @@ impl PodWorker {
             }
             other => other,
         };
-        if self.failure.is_some() || self.is_finished() {
+        if self.failure.is_some() || self.is_finished() || is_over(&pod) {
             return self.wind_down(&pod, &runtime).await;
         }
         let mounting = self.mount_volumes(&pod).await;
@@ -309,6 +322,28 @@ impl PodWorker {
         Next::Wait(deadline.into_iter().chain(past_deadline).chain(mounting.retry).min())
     }
 
+    /// What others write into the kubelet's part of a status is written over, but only after a while (`needsReconcile` of the status manager,
+    /// which looks every [`RECONCILE`]).
+    fn reconcile(&mut self, pod: &Pod) {
+        let differs = |stored: &Pod, own: &Option<PodStatus>| match (&stored.status, own) {
+            (Some(stored), Some(own)) => !conditions::same_but_others(stored, own),
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        let now = self.node.clock.monotonic();
+        match self.reconcile_at {
+            None if differs(pod, &self.written) => self.reconcile_at = Some(now + RECONCILE),
+            Some(at) if at <= now => {
+                self.reconcile_at = None;
+                // What the worker was told may be older than what it has written itself.
+                let (namespace, name) = names(pod);
+                let stored = self.node.store.api::<Pod>().get(namespace, name);
+                self.stale |= stored.is_ok_and(|stored| differs(&stored, &self.written));
+            }
+            _ => {}
+        }
+    }
+
     /// When `activeDeadlineSeconds` is over, in monotonic time.
     fn active_deadline(&self, pod: &Pod) -> Option<Duration> {
         let seconds = pod.spec.as_ref()?.active_deadline_seconds?;
@@ -320,7 +355,7 @@ impl PodWorker {
     /// Has the Pod reached a phase that is never left?
     fn is_finished(&self) -> bool {
         let phase = self.written.as_ref().and_then(|s| s.phase.as_deref());
-        matches!(phase, Some("Succeeded" | "Failed"))
+        phase.is_some_and(status::is_final)
     }
 
     /// What the runtime has, with the termination messages of what has ended.
@@ -382,8 +417,12 @@ impl PodWorker {
                 stored.status = Some(status);
             }
         });
-        if let Err(error) = result {
-            tracing::debug!("cannot write the status of {namespace}/{name}: {error}");
+        match result {
+            Ok(stored) => {
+                let version = stored.metadata.resource_version.and_then(|v| v.parse().ok());
+                self.version.store(version.unwrap_or(0), Ordering::Release);
+            }
+            Err(error) => tracing::debug!("cannot write the status of {namespace}/{name}: {error}"),
         }
         self.written = Some(status);
         self.stale = false;
@@ -419,6 +458,12 @@ impl PodWorker {
             self.node.runtime.remove_pod_sandbox(&sandbox.id).await.ok();
         }
     }
+}
+
+/// Does the API have the Pod in a phase that is never left?
+fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    phase.is_some_and(status::is_final)
 }
 
 /// Namespace and name.

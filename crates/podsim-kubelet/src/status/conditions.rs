@@ -36,6 +36,20 @@ pub(crate) fn is_own_type(type_: &str) -> bool {
     OWN.contains(&type_)
 }
 
+/// Are these the same, but for conditions that are not the kubelet's?
+pub(crate) fn same_but_others(a: &PodStatus, b: &PodStatus) -> bool {
+    fn own(status: &PodStatus) -> Vec<&PodCondition> {
+        let mut own: Vec<_> = status.conditions.iter().flatten().filter(|c| is_own(c)).collect();
+        own.sort_by_key(|c| &c.type_);
+        own
+    }
+    let without = |status: &PodStatus| PodStatus {
+        conditions: None,
+        ..status.clone()
+    };
+    own(a) == own(b) && without(a) == without(b)
+}
+
 /// Why a condition is not true, or (with `true`) what is to be said of it although it is.
 type Why = (bool, Option<&'static str>, Option<String>);
 

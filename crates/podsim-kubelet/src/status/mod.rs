@@ -54,19 +54,7 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         .iter()
         .map(|c| one(&as_container(c), Role::Ephemeral))
         .collect();
-    // Nobody hears that a Pod is over while something of it runs (`mergePodStatus` in `pkg/kubelet/status/status_manager.go`).
-    let ends = input.failure.is_some() && runtime.running().next().is_some();
-    let phase = match previous.phase.as_deref() {
-        Some(last @ ("Succeeded" | "Failed")) => last.to_owned(),
-        last if ends => last.unwrap_or("Pending").to_owned(),
-        _ if input.failure.is_some() => "Failed".to_owned(),
-        _ => phase(pod, &init, &regular, input.terminated).to_owned(),
-    };
-    let (reason, message) = match input.failure.filter(|_| !ends) {
-        // What made it fail stays.
-        Some((reason, message)) => (Some(reason.to_owned()), Some(message.to_owned())),
-        None => (None, None),
-    };
+    let (phase, reason, message) = outcome(pod, runtime, previous, input, &init, &regular);
     let host_network = spec.host_network == Some(true);
     let ips: Vec<String> = match runtime.sandbox() {
         Some(_) if host_network => input.config.addresses.iter().map(ToString::to_string).collect(),
@@ -100,6 +88,46 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         observed_generation: pod.metadata.generation,
         ..PodStatus::default()
     }
+}
+
+/// Phase, reason and message.
+///
+/// They are preserved as long as the phase is (`generateAPIPodStatus` in `pkg/kubelet/kubelet_pods.go`), a final phase for good. And nobody
+/// hears that a Pod is over while something of it runs (`mergePodStatus` in `pkg/kubelet/status/status_manager.go`): until then all
+/// three stay what they were.
+fn outcome(
+    pod: &Pod,
+    runtime: &PodRuntimeStatus,
+    previous: &PodStatus,
+    input: &StatusInput<'_>,
+    init: &[ContainerStatus],
+    regular: &[ContainerStatus],
+) -> (String, Option<String>, Option<String>) {
+    let told = |status: &PodStatus, phase: &str| (phase.to_owned(), status.reason.clone(), status.message.clone());
+    // Whoever has said it.
+    for status in std::iter::once(previous).chain(&pod.status) {
+        if let Some(last) = status.phase.as_deref().filter(|last| is_final(last)) {
+            return told(status, last);
+        }
+    }
+    let last = previous.phase.as_deref();
+    let next = match input.failure {
+        Some(_) => "Failed",
+        None => phase(pod, init, regular, input.terminated),
+    };
+    if is_final(next) && runtime.running().next().is_some() {
+        return told(previous, last.unwrap_or("Pending"));
+    }
+    match input.failure {
+        Some((reason, message)) => (next.to_owned(), Some(reason.to_owned()), Some(message.to_owned())),
+        None if last == Some(next) => told(previous, next),
+        None => (next.to_owned(), None, None),
+    }
+}
+
+/// Is this a phase that is never left?
+pub(crate) fn is_final(phase: &str) -> bool {
+    matches!(phase, "Succeeded" | "Failed")
 }
 
 fn terminated(status: &cri::ContainerStatus, runtime: &PodRuntimeStatus, input: &StatusInput<'_>) -> ContainerState {

@@ -1,6 +1,7 @@
 //! Pods that live and die by themselves.
 
 use super::harness::{Harness, settle};
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use podsim_cri::Error;
 use podsim_cri::ExecSyncOutput;
 use podsim_cri::fake::{ExecScript, PullOutcome, Script, StartOutcome, TermOutcome};
@@ -356,5 +357,40 @@ async fn a_volume_of_an_unsupported_type_is_refused_aloud() {
     assert_eq!(
         status.message.as_deref(),
         Some("Pod was rejected: volume \"v\" is of type nfs, which podsim does not support yet")
+    );
+}
+
+/// Upstream's status manager compares every ten seconds.
+#[tokio::test]
+async fn what_others_write_over_the_status_is_set_right_after_a_while() {
+    let node = Harness::new().await;
+    node.pod(json!({ "containers": [{ "name": "a", "image": "busybox" }] }))
+        .await;
+    let write = |change: fn(&mut PodStatus)| {
+        let modified = node
+            .store
+            .api::<Pod>()
+            .modify_status("default", "x", |pod| change(pod.status.get_or_insert_default()));
+        modified.map(drop).expect("a status");
+    };
+    let said = || {
+        let status = node.get().and_then(|p| p.status).unwrap_or_default();
+        (status.message.unwrap_or_default(), status.pod_ip.is_some())
+    };
+    write(|status| {
+        status.message = Some("mine".to_owned());
+        status.pod_ip = None;
+    });
+    settle().await;
+    assert_eq!(said(), ("mine".to_owned(), false));
+    node.seconds(10).await;
+    assert_eq!(said(), (String::new(), true));
+    // A final phase is final, whoever wrote it.
+    write(|status| status.phase = Some("Failed".to_owned()));
+    settle().await;
+    node.seconds(1).await;
+    assert_eq!(
+        (node.phase().as_str(), node.state("a").as_str()),
+        ("Failed", "terminated 143 Error")
     );
 }

@@ -216,6 +216,42 @@ fn a_final_phase_is_never_left_and_a_deleted_pod_gets_one() {
 }
 
 #[test]
+fn nobody_hears_that_a_pod_is_over_while_something_of_it_runs() {
+    for (containers, expected) in [("s:run i:1", "Pending"), ("s:137 i:1", "Failed")] {
+        let mut case = Case::new("Never", &["s", "i"], containers);
+        case.previous.phase = Some("Pending".to_owned());
+        assert_eq!(phase(&case.generate()), expected, "{containers}");
+    }
+}
+
+#[test]
+fn reason_and_message_last_as_long_as_the_phase() {
+    let said = |status: PodStatus| (status.phase, status.reason, status.message);
+    let text = |text: &str| Some(text.to_owned());
+    let mut case = Case::new("Never", &[], "a:run b:run");
+    case.previous = PodStatus {
+        phase: text("Running"),
+        reason: text("Why"),
+        ..PodStatus::default()
+    };
+    assert_eq!(said(case.generate()), (text("Running"), text("Why"), None));
+    case.runtime.containers = ["a:0", "b:0"].into_iter().map(container).collect();
+    assert_eq!(said(case.generate()), (text("Succeeded"), None, None));
+    // Somebody else has ended the Pod.
+    case.pod.status = Some(PodStatus {
+        phase: text("Failed"),
+        reason: text("Evicted"),
+        message: text("no room"),
+        ..PodStatus::default()
+    });
+    case.previous.reason = None;
+    assert_eq!(
+        said(case.generate()),
+        (text("Failed"), text("Evicted"), text("no room"))
+    );
+}
+
+#[test]
 fn conditions_say_what_is_missing() {
     /// What it is, init containers, containers, policy, and Initialized, ContainersReady, Ready.
     type Row = (

@@ -85,6 +85,22 @@ pub fn config_key(text: &str) -> Option<String> {
     }
 }
 
+/// What is wrong with the name of a setting of the kernel (`IsValidSysctlName`).
+pub(super) fn sysctl(text: &str) -> Option<String> {
+    const MOST: usize = 253;
+    let outer = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| {
+        part.starts_with(outer) && part.ends_with(outer) && part.chars().all(|c| outer(c) || c == '-' || c == '_')
+    };
+    if text.len() <= MOST && text.split(['.', '/']).all(part) {
+        None
+    } else {
+        Some(format!(
+            "must have at most {MOST} characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+        ))
+    }
+}
+
 /// What is wrong with the value of a label.
 #[must_use]
 pub fn label_value(text: &str) -> Option<String> {

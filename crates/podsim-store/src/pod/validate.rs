@@ -138,6 +138,7 @@ fn validate_spec(spec: &PodSpec, errors: &mut Vec<FieldError>) {
         let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
         errors.push(FieldError::invalid_raw("spec.shareProcessNamespace", true, detail));
     }
+    validate_sysctls(spec, errors);
     for (i, alias) in spec.host_aliases.iter().flatten().enumerate() {
         validate_host_alias(&format!("spec.hostAliases[{i}]"), alias, errors);
     }
@@ -173,6 +174,22 @@ fn validate_spec(spec: &PodSpec, errors: &mut Vec<FieldError>) {
         ));
     }
     validate_scheduling(spec, errors);
+}
+
+/// `validateSysctls`: how names are written; which may be set is the kubelet's to say.
+fn validate_sysctls(spec: &PodSpec, errors: &mut Vec<FieldError>) {
+    let list = spec.security_context.iter().flat_map(|s| s.sysctls.iter().flatten());
+    let mut seen = BTreeSet::new();
+    for (i, sysctl) in list.enumerate() {
+        let path = format!("spec.securityContext.sysctls[{i}].name");
+        if sysctl.name.is_empty() {
+            errors.push(FieldError::required(&path, ""));
+        } else if let Some(complaint) = names::sysctl(&sysctl.name) {
+            errors.push(FieldError::invalid(&path, &sysctl.name, complaint));
+        } else if !seen.insert(&sysctl.name) {
+            errors.push(FieldError::duplicate(&path, &sysctl.name));
+        }
+    }
 }
 
 fn validate_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, errors: &mut Vec<FieldError>) {

@@ -44,6 +44,7 @@ pub mod sleep;
 pub mod sort;
 pub mod stat;
 pub mod sums;
+pub mod sysctl;
 pub mod tail;
 pub mod tar;
 pub mod tee;
@@ -521,6 +522,12 @@ pub static APPLETS: &[Applet] = &[
         terminal::sync,
         "",
         "Write all buffered blocks (in FILEs) to disk",
+    ),
+    applet(
+        "sysctl",
+        sysctl::main,
+        "[-enq] { -a | -p [FILE]... | [-w] [KEY[=VALUE]]... }",
+        "Show/set kernel parameters",
     ),
     applet(
         "tac",

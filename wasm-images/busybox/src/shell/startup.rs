@@ -180,7 +180,9 @@ impl Shell {
             let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else {
                 continue;
             };
-            if text::is_name(name) && name != subshell::STATE_VARIABLE {
+            if !text::is_name(name) {
+                self.vars.add_foreign(name, &value);
+            } else if name != subshell::STATE_VARIABLE {
                 // Nothing is read-only yet.
                 let _ = self.vars.set(name, value.into_owned());
                 self.vars.export(name, true);

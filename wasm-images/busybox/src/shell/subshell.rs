@@ -10,6 +10,7 @@ use super::launch::Placement;
 use super::options::{Opt, Options};
 use super::shell::Shell;
 use super::sys::{self, Errno, Fd, FdAction, OpenFlags, Pid, Signal};
+use super::text;
 use super::vars::{Variable, Variables};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -138,6 +139,11 @@ pub(crate) fn take_over(argv: &[String]) -> Option<(Shell, Node)> {
     let state = Handover::get(&mut Input(&bytes)).filter(|s| s.magic == MAGIC)?;
     let mut shell = Shell::new(argv.to_vec(), state.bash);
     shell.vars = Variables::from_map(state.variables);
+    for (name, value) in std::env::vars_os() {
+        if let Some(name) = name.to_str().filter(|name| !text::is_name(name)) {
+            shell.vars.add_foreign(name, &value.to_string_lossy());
+        }
+    }
     shell.functions = state.functions;
     shell.aliases = state.aliases;
     shell.options = Options(state.options);

@@ -22,6 +22,8 @@ pub(crate) struct Variables {
     map: BTreeMap<String, Variable>,
     /// What local variables hide, innermost scope last.
     scopes: Vec<Vec<(String, Option<Variable>)>>,
+    /// What the environment has besides, as `NAME=VALUE`: names that no variable can have. ash passes them on to what it runs.
+    foreign: Vec<String>,
 }
 
 /// The variable is read-only.
@@ -31,10 +33,12 @@ pub(crate) struct ReadOnly;
 impl Variables {
     /// Variables that were handed over.
     pub(crate) fn from_map(map: BTreeMap<String, Variable>) -> Self {
-        Self {
-            map,
-            scopes: Vec::new(),
-        }
+        Self { map, ..Self::default() }
+    }
+
+    /// An entry of the environment that is no variable.
+    pub(crate) fn add_foreign(&mut self, name: &str, value: &str) {
+        self.foreign.push(format!("{name}={value}"));
     }
 
     pub(crate) fn map(&self) -> &BTreeMap<String, Variable> {
@@ -118,6 +122,7 @@ impl Variables {
             .iter()
             .filter(|(_, v)| v.exported)
             .filter_map(|(name, v)| Some(format!("{name}={}", v.value.as_ref()?)))
+            .chain(self.foreign.iter().cloned())
             .collect()
     }
 }

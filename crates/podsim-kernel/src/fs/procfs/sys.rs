@@ -2,6 +2,7 @@
 
 use super::node::{Entry, Kind};
 use super::view::View;
+use crate::sysctl;
 use podsim_sys::{Capability, Errno, Result};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -35,6 +36,17 @@ const fn write(name: &'static str, show: Show, write: fn(&View, &str) -> Result<
 macro_rules! constant {
     ($name:literal, $value:literal) => {
         file($name, |_| Ok(concat!($value, "\n").into()))
+    };
+}
+
+/// A setting of a namespace: its file's name, and its whole one.
+macro_rules! setting {
+    ($file:literal, $name:literal) => {
+        write(
+            $file,
+            |view| Ok(sysctl::get(&view.process.namespaces(), $name)? + "\n"),
+            |view, text| set(view, $name, text),
+        )
     };
 }
 
@@ -80,6 +92,7 @@ const KERNEL: &[Entry] = &[
     constant!("shmall", "65536"),
     constant!("shmmax", "67108864"),
     constant!("shmmni", "4096"),
+    setting!("shm_rmid_forced", "kernel.shm_rmid_forced"),
     constant!("threads-max", "127000"),
     file("version", |view| {
         Ok(format!("{}\n", view.process.namespaces().uts.name.lock().version))
@@ -101,10 +114,18 @@ const NET: &[Entry] = &[dir("core", &[constant!("somaxconn", "4096")]), dir("ipv
 
 const IPV4: &[Entry] = &[
     constant!("ip_default_ttl", "64"),
-    write("ip_forward", ip_forward, set_ip_forward),
-    constant!("ip_local_port_range", "32768\t60999"),
-    write("ip_unprivileged_port_start", port_start, set_port_start),
-    constant!("ping_group_range", "0\t2147483647"),
+    setting!("ip_forward", "net.ipv4.ip_forward"),
+    setting!("ip_local_port_range", "net.ipv4.ip_local_port_range"),
+    setting!("ip_local_reserved_ports", "net.ipv4.ip_local_reserved_ports"),
+    setting!("ip_unprivileged_port_start", "net.ipv4.ip_unprivileged_port_start"),
+    setting!("ping_group_range", "net.ipv4.ping_group_range"),
+    setting!("tcp_fin_timeout", "net.ipv4.tcp_fin_timeout"),
+    setting!("tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_intvl"),
+    setting!("tcp_keepalive_probes", "net.ipv4.tcp_keepalive_probes"),
+    setting!("tcp_keepalive_time", "net.ipv4.tcp_keepalive_time"),
+    setting!("tcp_rmem", "net.ipv4.tcp_rmem"),
+    setting!("tcp_syncookies", "net.ipv4.tcp_syncookies"),
+    setting!("tcp_wmem", "net.ipv4.tcp_wmem"),
 ];
 
 const VM: &[Entry] = &[
@@ -164,33 +185,10 @@ fn boot_id(view: &View) -> Result<String> {
     Ok(uuid(bytes))
 }
 
-/// A number in a range, from somebody who may configure the network.
-fn net_number(view: &View, text: &str, max: u16) -> Result<u16> {
-    if !view.caller.capable(Capability::NET_ADMIN) {
+/// Sets a setting. Those of the network are for whoever may configure it.
+fn set(view: &View, name: &str, text: &str) -> Result<()> {
+    if name.starts_with("net.") && !view.caller.capable(Capability::NET_ADMIN) {
         return Err(Errno::EPERM);
     }
-    let number = text.trim().parse().map_err(|_| Errno::EINVAL)?;
-    if number > max { Err(Errno::EINVAL) } else { Ok(number) }
-}
-
-fn ip_forward(view: &View) -> Result<String> {
-    Ok(format!("{}\n", u8::from(view.process.namespaces().net.is_forwarding())))
-}
-
-fn set_ip_forward(view: &View, text: &str) -> Result<()> {
-    view.process
-        .namespaces()
-        .net
-        .set_forwarding(net_number(view, text, 1)? == 1);
-    Ok(())
-}
-
-fn port_start(view: &View) -> Result<String> {
-    Ok(format!("{}\n", view.process.namespaces().net.unprivileged_port_start()))
-}
-
-fn set_port_start(view: &View, text: &str) -> Result<()> {
-    let port = net_number(view, text, u16::MAX)?;
-    view.process.namespaces().net.set_unprivileged_port_start(port);
-    Ok(())
+    sysctl::set(&view.process.namespaces(), name, text)
 }
