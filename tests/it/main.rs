@@ -12,6 +12,8 @@ mod layers;
 mod linux_backend;
 #[cfg(target_os = "linux")]
 mod linux_killed;
+#[cfg(target_os = "linux")]
+mod linux_native;
 mod network_edges;
 mod nodes;
 mod notes;

@@ -21,6 +21,16 @@ impl Drop for Node {
 }
 
 impl Node {
+    /// A node in real namespaces, of a user who can have them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn linux(user: User) -> Self {
+        Self {
+            user,
+            backend: "linux",
+            only_root: false,
+        }
+    }
+
     pub(crate) fn podsim(&self, args: &[&str]) -> Said {
         self.user.podsim(args)
     }
@@ -55,20 +65,17 @@ impl Node {
 
 /// Does the same on a node of each kind that there can be here, at the same time.
 pub(crate) fn on_each_node(test: impl Fn(&Node) + Sync) {
-    let node = |user, backend| Node {
-        user,
-        backend,
+    let mut nodes = vec![Node {
+        user: User::new(),
+        backend: "virtual",
         only_root: false,
-    };
-    let mut nodes = vec![node(User::new(), "virtual")];
+    }];
     #[cfg(target_os = "linux")]
     if rustix::process::geteuid().is_root() {
-        nodes.push(node(User::new(), "linux"));
-        nodes.push(Node {
-            user: User::without_rights(),
-            backend: "linux",
-            only_root: true,
-        });
+        nodes.push(Node::linux(User::new()));
+        let mut restricted = Node::linux(User::without_rights());
+        restricted.only_root = true;
+        nodes.push(restricted);
     }
     std::thread::scope(|scope| {
         for node in &nodes {

@@ -8,6 +8,7 @@ use crate::spawner::Spawner;
 use futures_util::FutureExt;
 use podsim_cri::{BoxRead, BoxWrite, Error, ExecSession, NamespaceInodes, Result};
 use podsim_sys::{NsKind, Pid, Signal, WaitStatus, Winsize};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::process::{PidfdFlags, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use std::io;
@@ -235,6 +236,12 @@ impl Process {
     /// Whether it lives.
     pub(crate) fn lives(&self) -> bool {
         self.exit.borrow().is_none()
+    }
+
+    /// Whether the kernel says that it has ended, which `lives` may not know yet.
+    pub(crate) fn ended(&self) -> bool {
+        let mut pidfd = [PollFd::new(&*self.pidfd, PollFlags::IN)];
+        matches!(poll(&mut pidfd, Some(&Timespec::default())), Ok(1))
     }
 
     /// The namespaces that it was started in.

@@ -196,11 +196,13 @@ impl<R: RunningProcess> ContainerRecord<R> {
     pub fn running(&self) -> Result<Arc<R>> {
         match &*self.life.borrow() {
             Life::Running(running) => Ok(running.clone()),
-            _ => Err(Error::FailedPrecondition(format!(
-                "container {} is not running",
-                self.id
-            ))),
+            _ => Err(self.not_running()),
         }
+    }
+
+    /// What is said to those who want something of it that needs it to run.
+    pub fn not_running(&self) -> Error {
+        Error::FailedPrecondition(format!("container {} is not running", self.id))
     }
 
     /// Waits for the end.
