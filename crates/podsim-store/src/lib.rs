@@ -7,6 +7,7 @@
 //! * [`Selectors`]: label and field selectors.
 //! * [`StoreError`]: what goes wrong, with Kubernetes' reasons, codes and words.
 //! * [`pod`]: defaults and validation of Pods.
+//! * [`token`]: tokens of ServiceAccounts.
 //! * [`manifest`]: YAML and JSON files into objects, strictly, with line and column of every complaint.
 
 mod api;
@@ -27,6 +28,7 @@ mod strategy;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod token;
 mod watch;
 
 pub use api::{Api, Stored};

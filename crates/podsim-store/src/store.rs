@@ -3,6 +3,7 @@
 use crate::custom::{self, Customs};
 use crate::pod::admission::Objects;
 use crate::state::{Part, State, is_terminating, key, metadata, text};
+use crate::token::TokenSigner;
 use crate::watch::{Filter, Hub, Observer};
 use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, defaults, kinds, strategy, time};
 use parking_lot::{Mutex, MutexGuard};
@@ -76,6 +77,8 @@ pub struct Store {
 struct Inner {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Never held together with the state.
+    signer: Mutex<Option<Arc<TokenSigner>>>,
 }
 
 impl Store {
@@ -95,6 +98,7 @@ impl Store {
         let inner = Inner {
             clock,
             state: Mutex::new(state),
+            signer: Mutex::new(None),
         };
         let store = Self {
             inner: Arc::new(inner),
@@ -126,6 +130,15 @@ impl Store {
             inner: self.inner.clone(),
             dry_run: true,
         }
+    }
+
+    pub(crate) fn signer(&self) -> &Mutex<Option<Arc<TokenSigner>>> {
+        &self.inner.signer
+    }
+
+    /// A new uid, as objects get.
+    pub(crate) fn uid(&self) -> String {
+        self.inner.state.lock().uid()
     }
 
     fn write(&self) -> MutexGuard<'_, State> {
