@@ -128,9 +128,11 @@ impl Store {
             "sub": format!("system:serviceaccount:{namespace}:{account}"),
         });
         let signer = self.signer().lock().clone();
-        let signer = signer.ok_or_else(|| StoreError::BadRequest("this server has no key to sign tokens with".into()))?;
+        let signer =
+            signer.ok_or_else(|| StoreError::BadRequest("this server has no key to sign tokens with".into()))?;
         let token = signer.sign(&claims);
-        let token = token.map_err(|_| StoreError::BadRequest("the system has no random numbers to sign with".into()))?;
+        let token =
+            token.map_err(|_| StoreError::BadRequest("the system has no random numbers to sign with".into()))?;
         Ok(IssuedToken {
             token,
             expires,

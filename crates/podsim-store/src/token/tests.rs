@@ -37,19 +37,30 @@ fn bound(kind: &str, name: &str) -> TokenRequestSpec {
 }
 
 fn refused(store: &Store, account: &str, request: &TokenRequestSpec) -> String {
-    store.request_token("default", account, request).unwrap_err().to_string()
+    store
+        .request_token("default", account, request)
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
 fn a_token_tells_who_shows_it_until_it_runs_out() {
     let (store, clock) = store();
-    let issued = store.request_token("default", "robot", &TokenRequestSpec::default()).unwrap();
+    let issued = store
+        .request_token("default", "robot", &TokenRequestSpec::default())
+        .unwrap();
     assert_eq!((issued.expires.as_second(), issued.expiration_seconds), (4600, 3600));
     let owner = store.review_token(&issued.token, &[]).unwrap();
     assert_eq!((owner.namespace.as_str(), owner.name.as_str()), ("default", "robot"));
-    assert_eq!(owner.extra.keys().collect::<Vec<_>>(), ["authentication.kubernetes.io/credential-id"]);
+    assert_eq!(
+        owner.extra.keys().collect::<Vec<_>>(),
+        ["authentication.kubernetes.io/credential-id"]
+    );
     let wrong = store.review_token(&issued.token, &["vault".into()]).unwrap_err();
-    assert!(wrong.contains("is invalid for the target audiences [\"vault\"]"), "{wrong}");
+    assert!(
+        wrong.contains("is invalid for the target audiences [\"vault\"]"),
+        "{wrong}"
+    );
     assert_eq!(store.review_token("x.y.z", &[]).unwrap_err(), "invalid bearer token");
     clock.advance(Duration::from_secs(3600));
     assert!(store.review_token(&issued.token, &[]).is_ok(), "clocks differ");
@@ -66,7 +77,9 @@ fn a_bound_token_dies_with_its_pod() {
     let issued = store.request_token("default", "robot", &bound("Pod", "p")).unwrap();
     let owner = store.review_token(&issued.token, &[]).unwrap();
     assert_eq!(owner.extra["authentication.kubernetes.io/pod-name"], ["p"]);
-    store.delete(&kinds::POD, "default", "p", &DeleteOptions::default()).unwrap();
+    store
+        .delete(&kinds::POD, "default", "p", &DeleteOptions::default())
+        .unwrap();
     assert_eq!(
         store.review_token(&issued.token, &[]).unwrap_err(),
         "service account token has been invalidated"

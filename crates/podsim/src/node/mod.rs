@@ -28,6 +28,7 @@ use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
 use podsim_cri::{ExecSession, PodSandboxFilter, PodSandboxState, UtsNamespace};
 use podsim_image::NodeImages;
 use podsim_kubelet::{Kubelet, KubeletConfig, NodeController, Scheduler};
+use podsim_store::token::TokenSigner;
 use podsim_store::{DeleteOptions, Selectors, Store};
 use podsim_sys::Clock;
 use podsim_virtual::node_hosts;
@@ -124,7 +125,7 @@ impl Node {
         };
         let runtime = Runtime::new(backend, config, parts)?;
         let mut seed = random()?;
-        let store = Store::new(clock.clone(), move || split_mix(&mut seed));
+        let store = new_store(clock.clone(), move || split_mix(&mut seed))?;
         let kubelet = Arc::new(Kubelet::new(
             kubelet_config(config, &runtime, &addresses, hosts),
             store.clone(),
@@ -244,6 +245,14 @@ fn control(store: &Store, kubelet: Arc<Kubelet>) -> JoinSet<()> {
     tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
     tasks.spawn(async move { complain("node controller", node_controller.run().await) });
     tasks
+}
+
+/// An empty store with a new key to sign tokens with.
+fn new_store(clock: Arc<dyn Clock>, entropy: impl FnMut() -> u64 + Send + 'static) -> Result<Store> {
+    let store = Store::new(clock, entropy);
+    let key = TokenSigner::generate()?;
+    store.install_signer(Arc::new(TokenSigner::from_pkcs8(&key)?));
+    Ok(store)
 }
 
 fn complain<E: std::fmt::Display>(who: &str, result: Result<(), E>) {

@@ -104,6 +104,7 @@ async fn serve(
         };
         (access, tokio::spawn(api.serve_tls(listener, pki.server, stopped)))
     };
+    podsim_apiserver::controllers::publish_api(node.store(), address);
     let mut background = JoinSet::new();
     if let Some(authority) = access.authority.clone() {
         let publish = podsim_apiserver::controllers::publish_root_ca(node.store().clone(), authority);
