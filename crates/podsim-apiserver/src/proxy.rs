@@ -135,7 +135,7 @@ fn service_address(app: &App, namespace: &str, name: &str, port: &str) -> Result
         [only] if port.is_empty() => Some(only),
         ports => ports
             .iter()
-            .find(|of| of["name"] == port || of["port"].to_string() == port),
+            .find(|of| of["name"] == port || port.parse().is_ok_and(|number: u64| of["port"] == number)),
     };
     let unavailable = |message: String| ApiError::unavailable(message);
     let wanted = wanted.ok_or_else(|| unavailable(format!("no service port {port:?} found for service {name:?}")))?;

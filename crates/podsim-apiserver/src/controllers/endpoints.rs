@@ -161,7 +161,6 @@ fn sync_slices(store: &Store, service: &Value, groups: Groups) {
         let labels = &slice["metadata"]["labels"];
         labels[SERVICE_NAME] == name && labels[SLICE_MANAGER.0] == SLICE_MANAGER.1
     });
-    let mut old = old.into_iter();
     let mut groups: Vec<(Value, Vec<Object>)> = groups.into_values().collect();
     // Even a Service that nobody is behind has a slice.
     if groups.is_empty() {
@@ -184,7 +183,11 @@ fn sync_slices(store: &Store, service: &Value, groups: Groups) {
                 port["name"] = "".into();
             }
         }
-        let before = old.next();
+        // The slice that has these ports already; one of others is not turned into it: names are not in the order of ports.
+        let same = old
+            .iter()
+            .position(|slice| slice["ports"] == ports || (ports.is_null() && slice["endpoints"] == json!([])));
+        let before = same.map(|at| old.remove(at));
         let object = json!({
             "metadata": {
                 "generateName": format!("{name}-"), "labels": labels(service, &[SLICE_MANAGER, (SERVICE_NAME, name)]),
