@@ -126,8 +126,13 @@ mod tests {
         let owned = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "stays", "uid": owner}]);
         let object = json!({"metadata": {"name": "w", "ownerReferences": owned}});
         store.create(widget, "default", object).unwrap();
-        store.delete(&kinds::CONFIG_MAP, "default", "goes", &DeleteOptions::default()).unwrap();
-        store.dry_run().create(&kinds::CONFIG_MAP, "default", map("never")).unwrap();
+        store
+            .delete(&kinds::CONFIG_MAP, "default", "goes", &DeleteOptions::default())
+            .unwrap();
+        store
+            .dry_run()
+            .create(&kinds::CONFIG_MAP, "default", map("never"))
+            .unwrap();
         let everything = |store: &Store| -> Vec<String> {
             let kinds = store.kinds().into_iter();
             let objects = kinds.flat_map(|kind| store.list(kind, None, &Selectors::default()).items);
@@ -139,9 +144,20 @@ mod tests {
         drop(store);
         let store = open(&file, 1000);
         assert_eq!((everything(&store), store.resource_version()), (before, version));
-        assert!(store.watch(&kinds::CONFIG_MAP, None, &Selectors::default(), Since::ResourceVersion(1)).is_err());
+        assert!(
+            store
+                .watch(
+                    &kinds::CONFIG_MAP,
+                    None,
+                    &Selectors::default(),
+                    Since::ResourceVersion(1)
+                )
+                .is_err()
+        );
         // What belongs together still does.
-        store.delete(&kinds::CONFIG_MAP, "default", "stays", &DeleteOptions::default()).unwrap();
+        store
+            .delete(&kinds::CONFIG_MAP, "default", "stays", &DeleteOptions::default())
+            .unwrap();
         let widget = store.kind_by_plural("example.com", "v1", "widgets").unwrap();
         assert!(store.get(widget, "default", "w").is_err());
     }

@@ -15,6 +15,7 @@ use crate::admission::{Admitted, Rejection};
 use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::images::FailedPulls;
+use crate::past::Past;
 use crate::runtime_status::PodRuntimeStatus;
 use crate::status::conditions::is_own;
 use crate::status::{self, StatusInput};
@@ -75,6 +76,8 @@ pub(crate) struct PodWorker {
     hooks_failed: HashSet<ContainerId>,
     kills: HashMap<ContainerId, Kill>,
     probes: Probes,
+    /// What the Pod had when another process ran it.
+    past: Past,
     /// The kubelet has taken the Pod.
     admitted: bool,
     /// The kubelet has sent the Pod away.
@@ -124,6 +127,7 @@ impl PodWorker {
     pub(crate) fn new(node: Arc<Node>, pod: Arc<Pod>) -> (Self, WorkerHandle) {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         let written = pod.status.clone();
+        let past = Past::of(&pod, time::timestamp(node.clock.as_ref()));
         let (wanted_sender, wanted) = watch::channel(Wanted { pod, removed: false });
         let wake = Arc::new(Notify::new());
         let worker = Self {
@@ -137,6 +141,7 @@ impl PodWorker {
             hooks_failed: HashSet::new(),
             kills: HashMap::new(),
             probes: Probes::default(),
+            past,
             admitted: false,
             rejected: None,
             failure: None,
@@ -326,6 +331,7 @@ impl PodWorker {
     /// What the runtime has, with the termination messages of what has ended.
     pub(crate) async fn look(&mut self, pod: &Pod) -> podsim_cri::Result<PodRuntimeStatus> {
         let mut status = PodRuntimeStatus::read(self.node.runtime.as_ref(), &self.uid).await?;
+        self.past.add_to(&mut status);
         for container in &status.containers {
             if container.state == ContainerState::Running && !self.hooks_failed.contains(&container.id) {
                 self.waiting.remove(&container.metadata.name);
@@ -415,7 +421,12 @@ impl PodWorker {
                 }
             }
         }
-        for sandbox in runtime.sandboxes.iter().skip(1).filter(|s| !kept.contains(&s.id)) {
+        for sandbox in runtime
+            .sandboxes
+            .iter()
+            .skip(1)
+            .filter(|s| !kept.contains(&s.id) && !self.past.has(&s.id))
+        {
             self.node.runtime.remove_pod_sandbox(&sandbox.id).await.ok();
         }
     }

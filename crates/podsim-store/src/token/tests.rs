@@ -1,3 +1,5 @@
+//! Tokens given out, shown, and run out.
+
 use super::*;
 use crate::DeleteOptions;
 use podsim_sys::ManualClock;
