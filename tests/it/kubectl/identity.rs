@@ -81,6 +81,28 @@ fn a_service_account_is_known_by_its_token_and_may_what_its_roles_say() {
     );
 }
 
+/// A certificate that looks right and that another authority has signed.
+#[test]
+fn the_certificate_of_another_server_opens_nothing() {
+    let (Some(served), Some(other)) = (Served::start(), Served::start()) else {
+        return;
+    };
+    let read = |served: &Served| std::fs::read_to_string(served.user.home().join("kubeconfig")).expect("a kubeconfig");
+    let foreign = read(&other);
+    let foreign: Vec<&str> = foreign.lines().filter(|line| line.contains("client-")).collect();
+    let mut foreign = foreign.into_iter();
+    let mixed = read(&served);
+    let mixed = mixed.lines().map(|line| match line.contains("client-") {
+        true => foreign.next().unwrap_or_default(),
+        false => line,
+    });
+    served.user.file("mixed", &mixed.collect::<Vec<_>>().join("\n"));
+    let said = served.kubectl("get pods --kubeconfig mixed");
+    assert_eq!(said.code, Some(1), "{}", said.whole());
+    assert!(said.stderr.contains("tls: "), "{}", said.whole());
+    served.says("get pods", "");
+}
+
 #[test]
 fn a_token_for_a_pod_ends_with_the_pod() {
     let Some(served) = Served::start() else { return };
