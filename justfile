@@ -45,3 +45,7 @@ bless:
 bench:
     cargo build --release
     ./tests/bench.sh
+
+# What clients send, changed at random: a minute for each reader of it
+fuzz:
+    PODSIM_FUZZ_SECONDS=60 cargo test --release -p podsim-apiserver --lib -- --nocapture --test-threads=4 fuzz

@@ -14,3 +14,6 @@ hyperfine --warmup 3 --runs 20 -N --prepare "$podsim node stop" "$start"
 
 echo "== podsim exec … true (goal: 30 ms), beside podsim doing nothing"
 hyperfine --warmup 5 --runs 50 -N "$podsim exec web -c shell -- true" "$podsim --version"
+
+echo "== writes while 1000 watch, beside writes while nobody does (goal: less than twice as long)"
+cargo test --release -p podsim-apiserver --lib -- --ignored --nocapture bench_ | grep 'times as long'

@@ -1,5 +1,7 @@
 //! The real kubectl against `podsim serve`: every verb at least once. Without a kubectl on PATH these tests say so and pass.
 
+mod identity;
+mod kept;
 mod pods;
 mod workloads;
 
@@ -13,32 +15,42 @@ struct Served {
     user: User,
     podsim: Child,
     server: String,
+    options: Vec<String>,
 }
 
 impl Served {
     /// `None` where there is no kubectl.
     fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// With more options of `podsim serve`.
+    fn start_with(options: &[&str]) -> Option<Self> {
         let found = Command::new("kubectl").args(["version", "--client"]).output();
         if !found.is_ok_and(|output| output.status.success()) {
             println!("kubectl is not on PATH: this test is skipped");
             return None;
         }
         let user = User::new();
-        let mut podsim = user
-            .command(&["serve", "--listen", "127.0.0.1:0", "--kubeconfig", "kubeconfig"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("podsim runs");
-        let mut line = String::new();
-        let stdout = podsim.stdout.take().expect("stdout");
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let server = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
-        assert!(server.starts_with("https://127.0.0.1:"), "{line}");
-        let served = Self { user, podsim, server };
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let (podsim, server) = serve(&user, &options, "127.0.0.1:0");
+        let served = Self {
+            user,
+            podsim,
+            server,
+            options,
+        };
         // The node registers itself a moment after the API is there.
         served.eventually("get node podsim --no-headers", " Ready ");
         Some(served)
+    }
+
+    /// Kills the node with SIGKILL and starts it anew at the same address.
+    fn kill_and_start_again(&mut self) {
+        self.podsim.kill().expect("a kill");
+        self.podsim.wait().expect("an end");
+        let address = self.server.trim_start_matches("https://").to_owned();
+        (self.podsim, self.server) = serve(&self.user, &self.options, &address);
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -125,6 +137,23 @@ impl Drop for Served {
         let _ = self.podsim.kill();
         let _ = self.podsim.wait();
     }
+}
+
+/// Starts `podsim serve` and reads where it is.
+pub(crate) fn serve(user: &User, options: &[String], address: &str) -> (Child, String) {
+    let mut podsim = user
+        .command(&["serve", "--listen", address, "--kubeconfig", "kubeconfig"])
+        .args(options)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("podsim runs");
+    let mut line = String::new();
+    let stdout = podsim.stdout.take().expect("stdout");
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    let server = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+    assert!(server.starts_with("http"), "{line}");
+    (podsim, server)
 }
 
 fn words(line: &str) -> Vec<&str> {

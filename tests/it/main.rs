@@ -1,6 +1,7 @@
 //! The tests of podsim as a whole: one program, a module a topic.
 
 mod cli;
+mod clients;
 mod conformance;
 mod host_path;
 #[cfg(target_os = "linux")]

@@ -33,6 +33,7 @@ const fn sub(
 const GET: &[&str] = &["get"];
 const CREATE: &[&str] = &["create"];
 const CONNECT: &[&str] = &["create", "get"];
+const PROXIED: &[&str] = &["create", "delete", "get", "patch", "update"];
 const READ_WRITE: &[&str] = &["get", "patch", "update"];
 const VERBS: &[&str] = &[
     "create",
@@ -55,6 +56,15 @@ const SUBRESOURCES: &[Subresource] = &[
     sub("Pod", "exec", ("", "", "PodExecOptions"), CONNECT),
     sub("Pod", "log", ("", "", "Pod"), GET),
     sub("Pod", "portforward", ("", "", "PodPortForwardOptions"), CONNECT),
+    sub("Node", "proxy", ("", "", "NodeProxyOptions"), PROXIED),
+    sub("Pod", "proxy", ("", "", "PodProxyOptions"), PROXIED),
+    sub("Service", "proxy", ("", "", "ServiceProxyOptions"), PROXIED),
+    sub(
+        "ServiceAccount",
+        "token",
+        ("authentication.k8s.io", "v1", "TokenRequest"),
+        CREATE,
+    ),
 ];
 
 /// Resources that are no stored objects: group, version, plural, singular, kind, in a namespace, verbs.
@@ -123,6 +133,7 @@ const VIRTUAL: &[Virtual] = &[
         false,
         CREATE,
     ),
+    ("events.k8s.io", "v1", "events", "event", "Event", true, VERBS),
     (
         "metrics.k8s.io",
         "v1beta1",
@@ -210,6 +221,17 @@ pub(crate) fn version() -> Value {
     })
 }
 
+/// `/.well-known/openid-configuration`: how others can check the tokens of ServiceAccounts.
+pub(crate) fn openid(address: &str) -> Value {
+    json!({
+        "issuer": podsim_store::token::ISSUER,
+        "jwks_uri": format!("https://{address}/openid/v1/jwks"),
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    })
+}
+
 /// `/api`.
 pub(crate) fn api_versions(address: &str) -> Value {
     json!({
@@ -243,6 +265,7 @@ fn group(name: &str, versions: &[&str]) -> Value {
 /// `/`: the paths below which something is.
 pub(crate) fn paths(store: &Store) -> Value {
     let mut paths: Vec<String> = [
+        "/.well-known/openid-configuration",
         "/api",
         "/api/v1",
         "/apis",
@@ -251,6 +274,7 @@ pub(crate) fn paths(store: &Store) -> Value {
         "/metrics",
         "/openapi/v2",
         "/openapi/v3",
+        "/openid/v1/jwks",
         "/readyz",
         "/version",
     ]

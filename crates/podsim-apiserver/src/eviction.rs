@@ -1,8 +1,11 @@
 //! `pods/eviction`: a deletion that disruption budgets may refuse (`pkg/registry/core/pod/storage/eviction.go`).
 //!
-//! No controller keeps the status of a budget here: what it allows is counted when somebody asks.
+//! What a budget allows is in its status, which a controller keeps ([`crate::controllers`]); an eviction takes one off it and names the
+//! Pod in `disruptedPods`, so that two at a time cannot both have the last one.
 
 use crate::body::read_object;
+use crate::controllers::disruption;
+use crate::label_selector::selects;
 use crate::objects::{delete_options_of, success};
 use crate::query::Query;
 use crate::server::{App, json_response};
@@ -11,70 +14,152 @@ use crate::target::Target;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use podsim_store::{Selectors, kinds};
+use podsim_store::{Object, Selectors, Store, StoreError, kinds, time};
 use serde_json::{Value, json};
+
+/// As `MaxDisruptedPodSize`.
+const MOST_DISRUPTED: usize = 2000;
+/// How often an eviction that met another's is tried again.
+const ATTEMPTS: usize = 20;
 
 /// POST of an `Eviction`.
 pub(crate) async fn evict(app: &App, target: &Target, name: &str, query: &Query, request: Request) -> Result<Response> {
     let eviction = read_object(request).await?;
+    if eviction["metadata"]["name"] != name {
+        return Err(ApiError::bad_request(
+            "name in URL does not match name in Eviction object",
+        ));
+    }
     let namespace = target.namespace_or_none();
-    let pod = app.store.get(&kinds::POD, namespace, name)?;
-    let (store, options) = delete_options_of(app, query, &eviction["deleteOptions"])?;
-    let all = |kind| app.store.list(kind, Some(namespace), &Selectors::default()).items;
-    let mut budgets = all(&kinds::POD_DISRUPTION_BUDGET);
-    budgets.retain(|budget| selects(&budget["spec"]["selector"], &pod));
-    match budgets.as_slice() {
-        [] => {}
-        _ if needs_no_budget(&pod) => {}
-        [budget] => {
-            let mut pods = all(&kinds::POD);
-            pods.retain(|pod| selects(&budget["spec"]["selector"], pod));
-            let healthy = pods.iter().filter(|pod| is_ready(pod)).count();
-            let need = Need {
-                needed: needed(&budget["spec"], pods.len()),
-                healthy,
-            };
-            if !need.allows(&budget["spec"], &pod) {
-                return Err(refusal(&budget["metadata"]["name"], &need));
+    let (store, mut options) = delete_options_of(app, query, &eviction["deleteOptions"])?;
+    let mut attempt = 1;
+    let unready = loop {
+        let pod = app.store.get(&kinds::POD, namespace, name)?;
+        match verdict(&pod, &budgets_of(&app.store, namespace, &pod))? {
+            Verdict::Free => break None,
+            // It may become ready in between, and would then be guarded.
+            Verdict::Unready { budget } => {
+                let version = pod["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+                break options.resource_version.is_none().then_some((budget, version));
             }
+            Verdict::Take { budget } => match take(&store, namespace, &budget, name) {
+                Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
+                taken => {
+                    taken?;
+                    break None;
+                }
+            },
         }
+    };
+    if let Some((budget, version)) = unready {
+        options.resource_version = version;
+        match store.delete(&kinds::POD, namespace, name, &options) {
+            Err(StoreError::Conflict { .. }) => return Err(still_processed(&budget)),
+            deleted => deleted?,
+        };
+    } else {
+        store.delete(&kinds::POD, namespace, name, &options)?;
+    }
+    Ok(json_response(StatusCode::CREATED, success(Value::Null).to_string()))
+}
+
+/// What the budgets say to an eviction.
+#[derive(Debug)]
+enum Verdict {
+    /// None has a say.
+    Free,
+    /// The Pod is not ready, which takes nothing from this budget.
+    Unready { budget: String },
+    /// It takes one from what this budget allows.
+    Take { budget: Object },
+}
+
+fn budgets_of(store: &Store, namespace: &str, pod: &Value) -> Vec<Object> {
+    let all = store.list(&kinds::POD_DISRUPTION_BUDGET, Some(namespace), &Selectors::default());
+    let mut budgets = all.items;
+    budgets.retain(|budget| selects(&budget["spec"]["selector"], pod));
+    budgets
+}
+
+fn verdict(pod: &Value, budgets: &[Object]) -> Result<Verdict> {
+    if needs_no_budget(pod) {
+        return Ok(Verdict::Free);
+    }
+    let budget = match budgets {
+        [] => return Ok(Verdict::Free),
+        [budget] => budget,
         _ => {
             let message =
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
             return Err(ApiError::plain(500, message));
         }
-    }
-    store.delete(&kinds::POD, namespace, name, &options)?;
-    Ok(json_response(StatusCode::CREATED, success(Value::Null).to_string()))
-}
-
-/// How many healthy Pods a budget asks for, and how many there are.
-struct Need {
-    needed: usize,
-    healthy: usize,
-}
-
-impl Need {
-    /// Whether this Pod may go. One that is not ready takes nothing from a budget that is met
-    /// (`unhealthyPodEvictionPolicy`).
-    fn allows(&self, spec: &Value, pod: &Value) -> bool {
-        if is_ready(pod) {
-            return self.healthy > self.needed;
-        }
-        spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow" || (self.healthy >= self.needed && self.needed > 0)
-    }
-}
-
-fn refusal(budget: &Value, need: &Need) -> ApiError {
-    let mut error = ApiError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.");
-    let message = format!(
-        "The disruption budget {} needs {} healthy pods and has {} currently",
-        budget.as_str().unwrap_or_default(),
-        need.needed,
-        need.healthy
+    };
+    let (status, name) = (
+        &budget["status"],
+        budget["metadata"]["name"].as_str().unwrap_or_default(),
     );
-    error.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": message}]}));
+    let count = |field: &str| status[field].as_i64().unwrap_or(0);
+    let (healthy, desired) = (count("currentHealthy"), count("desiredHealthy"));
+    let free = budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" || (healthy >= desired && desired > 0);
+    if !disruption::is_ready(pod) && free {
+        return Ok(Verdict::Unready {
+            budget: name.to_owned(),
+        });
+    }
+    if count("observedGeneration") < budget["metadata"]["generation"].as_i64().unwrap_or(0) {
+        return Err(still_processed(name));
+    }
+    let forbidden = |why: &str| {
+        Err(ApiError::forbidden(format!(
+            "poddisruptionbudget.policy \"{name}\" is forbidden: {why}"
+        )))
+    };
+    if count("disruptionsAllowed") < 0 {
+        return forbidden("pdb disruptions allowed is negative");
+    }
+    if status["disruptedPods"]
+        .as_object()
+        .is_some_and(|pods| pods.len() > MOST_DISRUPTED)
+    {
+        return forbidden("DisruptedPods map too big - too many evictions not confirmed by PDB controller");
+    }
+    if count("disruptionsAllowed") == 0 {
+        let message = format!("The disruption budget {name} needs {desired} healthy pods and has {healthy} currently");
+        return Err(refusal(&message, 0));
+    }
+    Ok(Verdict::Take { budget: budget.clone() })
+}
+
+/// Takes one from what the budget allows. A conflict: it has changed since it was read.
+fn take(store: &Store, namespace: &str, budget: &Object, pod: &str) -> std::result::Result<(), StoreError> {
+    let mut budget = budget.as_ref().clone();
+    let now = time::now(store.clock().as_ref());
+    let status = &mut budget["status"];
+    let left = status["disruptionsAllowed"].as_i64().unwrap_or(0) - 1;
+    status["disruptionsAllowed"] = left.into();
+    status["disruptedPods"][pod] = json!(now);
+    if left == 0 {
+        budget["status"]["conditions"] = disruption::conditions(store, &budget);
+    }
+    store.update_status(&kinds::POD_DISRUPTION_BUDGET, namespace, budget)?;
+    Ok(())
+}
+
+fn refusal(cause: &str, retry_after: u32) -> ApiError {
+    let mut error = ApiError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.");
+    let mut details = json!({"causes": [{"reason": "DisruptionBudget", "message": cause}]});
+    if retry_after > 0 {
+        details["retryAfterSeconds"] = retry_after.into();
+    }
+    error.details = Some(details);
     error
+}
+
+fn still_processed(budget: &str) -> ApiError {
+    refusal(
+        &format!("The disruption budget {budget} is still being processed by the server."),
+        10,
+    )
 }
 
 /// A Pod that does not run, or ends already, is no loss (`canIgnorePDB`).
@@ -83,113 +168,78 @@ fn needs_no_budget(pod: &Value) -> bool {
     matches!(phase, "Succeeded" | "Failed" | "Pending") || !pod["metadata"]["deletionTimestamp"].is_null()
 }
 
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod["status"]["conditions"].as_array();
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|c| c["type"] == "Ready" && c["status"] == "True")
-}
-
-/// Whether a `LabelSelector` selects the Pod. An empty one selects all, none at all selects nothing (`policy/v1`).
-fn selects(selector: &Value, pod: &Value) -> bool {
-    let labels = &pod["metadata"]["labels"];
-    let equal = selector["matchLabels"].as_object();
-    let expressions = selector["matchExpressions"].as_array();
-    selector.is_object()
-        && equal.into_iter().flatten().all(|(key, value)| labels[key] == *value)
-        && expressions.into_iter().flatten().all(|expression| {
-            let label = &labels[expression["key"].as_str().unwrap_or_default()];
-            let values = expression["values"].as_array();
-            let listed = values.is_some_and(|values| values.contains(label));
-            match expression["operator"].as_str().unwrap_or_default() {
-                "In" => listed,
-                "NotIn" => !listed,
-                "Exists" => !label.is_null(),
-                "DoesNotExist" => label.is_null(),
-                _ => false,
-            }
-        })
-}
-
-/// How many of `all` Pods must stay healthy. Percents are rounded up.
-fn needed(spec: &Value, all: usize) -> usize {
-    let amount = |value: &Value| -> Option<usize> {
-        match value.as_str().and_then(|text| text.strip_suffix('%')) {
-            Some(percent) => Some(all.saturating_mul(percent.parse::<usize>().ok()?).div_ceil(100)),
-            None => value.as_u64().and_then(|n| usize::try_from(n).ok()),
-        }
-    };
-    match (amount(&spec["minAvailable"]), amount(&spec["maxUnavailable"])) {
-        (Some(least), _) => least,
-        (None, Some(most)) => all.saturating_sub(most),
-        (None, None) => all.saturating_sub(1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
-    fn pod(labels: &Value, ready: &str) -> Value {
-        json!({"metadata": {"labels": labels}, "status": {"conditions": [{"type": "Ready", "status": ready}]}})
-    }
-
-    #[test]
-    fn a_selector_selects_by_all_that_it_says() {
-        let pod = pod(&json!({"app": "web", "tier": "front"}), "True");
-        let by = |operator: &str, key: &str, values: Value| {
-            let expression = json!({"key": key, "operator": operator, "values": values});
-            selects(
-                &json!({"matchLabels": {"app": "web"}, "matchExpressions": [expression]}),
-                &pod,
-            )
-        };
-        for (operator, key, values, selected) in [
-            ("In", "tier", json!(["front", "back"]), true),
-            ("In", "tier", json!(["back"]), false),
-            ("In", "none", json!(["back"]), false),
-            ("NotIn", "tier", json!(["front"]), false),
-            ("NotIn", "none", json!(["front"]), true),
-            ("Exists", "tier", Value::Null, true),
-            ("Exists", "none", Value::Null, false),
-            ("DoesNotExist", "tier", Value::Null, false),
-            ("DoesNotExist", "none", Value::Null, true),
-            ("Near", "tier", Value::Null, false),
-        ] {
-            assert_eq!(by(operator, key, values.clone()), selected, "{operator} {key} {values}");
+    fn told(pod: &Value, budgets: &[Value]) -> String {
+        let budgets: Vec<Object> = budgets.iter().cloned().map(Arc::new).collect();
+        match verdict(pod, &budgets) {
+            Ok(Verdict::Free) => "free".into(),
+            Ok(Verdict::Unready { .. }) => "unready".into(),
+            Ok(Verdict::Take { .. }) => "take".into(),
+            Err(error) => {
+                let cause = error.details.unwrap_or_default()["causes"][0]["message"].clone();
+                format!("{} {}", error.code, cause.as_str().unwrap_or(&error.message))
+            }
         }
-        assert!(selects(&json!({}), &pod));
-        assert!(!selects(&Value::Null, &pod));
-        assert!(!selects(&json!({"matchLabels": {"app": "db"}}), &pod));
     }
 
     #[test]
-    fn a_budget_allows_what_it_can_spare() {
-        let (well, ill) = (pod(&Value::Null, "True"), pod(&Value::Null, "False"));
-        for (spec, all, healthy, pod, allowed) in [
-            (json!({"minAvailable": 1}), 2, 2, &well, true),
-            (json!({"minAvailable": 2}), 2, 2, &well, false),
-            (json!({"minAvailable": "50%"}), 3, 3, &well, true),
-            (json!({"minAvailable": "50%"}), 3, 2, &well, false),
-            (json!({"maxUnavailable": 1}), 3, 3, &well, true),
-            (json!({"maxUnavailable": 1}), 3, 2, &well, false),
-            (json!({"maxUnavailable": 0}), 3, 3, &well, false),
-            (json!({"minAvailable": 2}), 3, 2, &ill, true),
-            (json!({"minAvailable": 2}), 3, 1, &ill, false),
+    fn a_budget_allows_what_its_status_says() {
+        let pod =
+            |ready: &str| json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}});
+        let (well, ill) = (pod("True"), pod("False"));
+        let budget = |spec: Value, observed: i64, desired: i64, healthy: i64, allowed: i64| {
+            json!({
+                "metadata": {"name": "b", "generation": 2}, "spec": spec,
+                "status": {
+                    "observedGeneration": observed, "desiredHealthy": desired, "currentHealthy": healthy,
+                    "disruptionsAllowed": allowed,
+                },
+            })
+        };
+        let plain = |observed, desired, healthy, allowed| budget(json!({}), observed, desired, healthy, allowed);
+        let always = json!({"unhealthyPodEvictionPolicy": "AlwaysAllow"});
+        for (pod, budgets, verdict) in [
+            (&well, vec![], "free"),
+            (&well, vec![plain(2, 1, 2, 1)], "take"),
             (
-                json!({"minAvailable": 2, "unhealthyPodEvictionPolicy": "AlwaysAllow"}),
-                3,
-                1,
+                &well,
+                vec![plain(2, 2, 2, 0)],
+                "429 The disruption budget b needs 2 healthy pods and has 2 currently",
+            ),
+            (
+                &well,
+                vec![plain(1, 1, 2, 1)],
+                "429 The disruption budget b is still being processed by the server.",
+            ),
+            (
+                &well,
+                vec![plain(2, 1, 2, -1)],
+                "403 poddisruptionbudget.policy \"b\" is forbidden: pdb disruptions allowed is negative",
+            ),
+            // One that is not ready is free where the budget is met, or where its policy says so.
+            (&ill, vec![plain(2, 2, 2, 0)], "unready"),
+            (
                 &ill,
-                true,
+                vec![plain(2, 2, 1, 0)],
+                "429 The disruption budget b needs 2 healthy pods and has 1 currently",
+            ),
+            (
+                &ill,
+                vec![plain(2, 0, 0, 0)],
+                "429 The disruption budget b needs 0 healthy pods and has 0 currently",
+            ),
+            (&ill, vec![budget(always, 1, 2, 1, 0)], "unready"),
+            (
+                &well,
+                vec![plain(2, 1, 2, 1), plain(2, 1, 2, 1)],
+                "500 This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
             ),
         ] {
-            let need = Need {
-                needed: needed(&spec, all),
-                healthy,
-            };
-            assert_eq!(need.allows(&spec, pod), allowed, "{spec}: {healthy} of {all}");
+            assert_eq!(told(pod, &budgets), verdict, "{budgets:?}");
         }
     }
 

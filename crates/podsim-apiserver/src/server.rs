@@ -1,13 +1,17 @@
 //! [`ApiServer`]: connections, authentication, and the way of a request to its handler.
 
 use crate::node_view::{self, NodeAccess};
+use crate::proxy::Proxied;
 use crate::query::Query;
 use crate::status::{ApiError, Result};
 use crate::target::Target;
-use crate::{discovery, gzip, metrics, negotiate, objects, openapi, pods, review, subresource, watch};
+use crate::{
+    authorize, discovery, events, gzip, metrics, negotiate, objects, openapi, pods, proxy, review, subresource, user,
+    watch,
+};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -204,10 +208,10 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
     if let ["healthz" | "livez" | "readyz", ..] = segments.as_slice() {
         return Ok((StatusCode::OK, "ok").into_response());
     }
-    if !front.certified {
-        authenticate(app, request.headers())?;
-    }
+    let user = user::authenticate(app, request.headers(), front.certified)?;
     let query = Query::parse(request.uri().query())?;
+    let action = authorize::action(request.method(), &path, &segments, query.get("watch").is_some());
+    authorize::check(&app.store, &user, &action)?;
     let aggregated = negotiate::wants_aggregated(request.headers());
     let document = match segments.as_slice() {
         [] => Some(discovery::paths(&app.store)),
@@ -219,6 +223,7 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
         ["apis", group] => discovery::api_group(&app.store, group),
         ["api", version] => discovery::api_resources(&app.store, "", version),
         ["apis", group, version] => discovery::api_resources(&app.store, group, version),
+        ["api", "v1", rest @ ..] if let Some(to) = Proxied::parse(rest) => return proxy::proxy(app, to, request).await,
         ["api", version, rest @ ..] => return resource(app, "", version, rest, &query, request).await,
         ["apis", "metrics.k8s.io", "v1beta1", rest @ ..] => {
             return metrics::metrics(app, rest, query.get("labelSelector").unwrap_or_default()).await;
@@ -230,8 +235,14 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
             rest @ ..,
         ] => {
             negotiate::accepts_objects(request.headers())?;
-            let review = review::review(app, group, rest, request).await;
+            let review = review::review(app, &user, group, rest, request).await;
             return review.unwrap_or_else(|| Err(ApiError::no_such_path()));
+        }
+        ["apis", events::GROUP, "v1", rest @ ..] => {
+            let request = events::to_core(request, rest).await?;
+            let query = Query::parse(request.uri().query())?;
+            let answer = resource(app, "", "v1", rest, &query, request).await?;
+            return events::from_core(answer).await;
         }
         ["apis", group, version, rest @ ..] => return resource(app, group, version, rest, &query, request).await,
         ["openapi", "v2"] if negotiate::accepts(request.headers(), openapi::V2_PROTOBUF) => {
@@ -246,6 +257,8 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
         ["openapi", "v3"] => Some(openapi::index(&app.store)),
         ["openapi", "v3", "api", version] => openapi::document(&app.store, "", version),
         ["openapi", "v3", "apis", group, version] => openapi::document(&app.store, group, version),
+        [".well-known", "openid-configuration"] => Some(discovery::openid(&front.address)),
+        ["openid", "v1", "jwks"] => Some(app.store.token_keys()),
         ["metrics"] => return Ok(metrics::prometheus(app)),
         ["podsim", "v1", rest @ ..] => return node_view::handle(app, rest, &query, request).await,
         _ => None,
@@ -299,21 +312,10 @@ async fn resource(
         (Method::GET | Method::POST, Some("portforward")) => {
             pods::portforward(app, namespace, name, query, request).await
         }
+        (Method::POST, Some("token")) => review::request_token(app, namespace, name, request).await,
         (Method::POST, Some("binding")) => pods::bind(app, namespace, name, request).await,
         (method, Some(_)) => subresource::handle(app, &target, name, query, method, request).await,
         _ => Err(ApiError::method_not_allowed()),
-    }
-}
-
-fn authenticate(app: &App, headers: &HeaderMap) -> Result<()> {
-    let shown = headers
-        .get(header::AUTHORIZATION)
-        .map(|value| value.as_bytes())
-        .unwrap_or_default();
-    if app.is_token(shown.strip_prefix(b"Bearer ").unwrap_or_default()) {
-        Ok(())
-    } else {
-        Err(ApiError::unauthorized())
     }
 }
 

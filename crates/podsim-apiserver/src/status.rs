@@ -67,6 +67,11 @@ impl ApiError {
         Self::new(401, "Unauthorized", "Unauthorized")
     }
 
+    /// 403.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(403, "Forbidden", message)
+    }
+
     /// 406: no format that both sides know.
     pub fn not_acceptable() -> Self {
         let message = "only the following media types are accepted: application/json";
@@ -100,6 +105,11 @@ impl ApiError {
     /// 500.
     pub fn internal(message: impl std::fmt::Display) -> Self {
         Self::new(500, "InternalError", format!("Internal error occurred: {message}"))
+    }
+
+    /// 503: who would answer is not there.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailable", message)
     }
 
     /// 504: waited for too long.

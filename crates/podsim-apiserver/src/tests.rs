@@ -1,6 +1,8 @@
 //! The server over the fake runtime: objects, watches, errors, and exec frame by frame.
 
 mod exec;
+mod fuzz;
+mod hostile;
 mod objects;
 
 use crate::node_view::{NodeAccess, NodeExec};
@@ -45,6 +47,7 @@ impl NodeAccess for FakeNode {
 }
 
 struct Server {
+    store: Store,
     address: SocketAddr,
     runtime: Arc<FakeRuntimeService>,
 }
@@ -83,7 +86,7 @@ impl Server {
         });
         let runtime = Arc::new(FakeRuntimeService::new(clock));
         let server = ApiServer::new(Config {
-            store,
+            store: store.clone(),
             runtime: runtime.clone(),
             images: Arc::new(FakeImageService::with_images(&["busybox"])),
             node: Arc::new(FakeNode::default()),
@@ -92,7 +95,11 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(server.serve(listener, std::future::pending()));
-        Self { address, runtime }
+        Self {
+            store,
+            address,
+            runtime,
+        }
     }
 
     async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {

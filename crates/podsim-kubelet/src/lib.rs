@@ -33,6 +33,7 @@ mod lifecycle;
 pub mod namespaces;
 mod node;
 pub mod node_controller;
+mod past;
 mod pod_worker;
 pub mod prober;
 pub mod runtime_status;

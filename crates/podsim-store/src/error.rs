@@ -196,6 +196,9 @@ pub enum StoreError {
     /// 400.
     #[error("{0}")]
     BadRequest(String),
+    /// 500: the disk is full, or the like. Nothing was changed.
+    #[error("Internal error occurred: {0}")]
+    Internal(String),
 }
 
 fn join(errors: &[FieldError]) -> String {
@@ -219,6 +222,7 @@ impl StoreError {
             Self::Expired { .. } => 410,
             Self::Forbidden { .. } => 403,
             Self::BadRequest(_) => 400,
+            Self::Internal(_) => 500,
         }
     }
 
@@ -233,6 +237,7 @@ impl StoreError {
             Self::Expired { .. } => "Expired",
             Self::Forbidden { .. } => "Forbidden",
             Self::BadRequest(_) => "BadRequest",
+            Self::Internal(_) => "InternalError",
         }
     }
 
@@ -249,7 +254,7 @@ impl StoreError {
                 let causes: Vec<_> = errors.iter().map(cause).collect();
                 json!({ "name": name, "kind": kind, "causes": causes })
             }
-            Self::Expired { .. } | Self::BadRequest(_) => Value::Null,
+            Self::Expired { .. } | Self::BadRequest(_) | Self::Internal(_) => Value::Null,
         };
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

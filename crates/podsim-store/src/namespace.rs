@@ -90,7 +90,7 @@ impl State {
         if !self.objects.keys().any(|key| key.2 == name) {
             let others: Vec<&str> = finalizers(&old).filter(|name| *name != FINALIZER).collect();
             if others.is_empty() && !has_finalizers(&old) {
-                self.remove(&kinds::NAMESPACE, "", name);
+                self.remove(&kinds::NAMESPACE, "", name)?;
                 return Ok(());
             }
             object["spec"]["finalizers"] = json!(others);

@@ -1,6 +1,7 @@
 //! What the store holds, and the changes to it: all under one lock, which [`Store`](crate::Store) takes.
 
 use crate::custom::Customs;
+use crate::database::{Content, Database};
 use crate::store::{Deleted, Object};
 use crate::watch::{Change, Filter, Hub};
 use crate::{FieldError, Kind, StoreError, custom, kinds, namespace, strategy, time};
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) dependents: HashMap<String, BTreeSet<Key>>,
     /// What is written now is not to be kept.
     pub(crate) dry_run: bool,
+    /// Where the objects are on disk.
+    pub(crate) database: Option<Database>,
 }
 
 pub(crate) fn key(kind: &'static Kind, namespace: &str, name: &str) -> Key {
@@ -119,9 +122,8 @@ impl State {
         self.resource_version += 1;
         metadata(&mut object)?.insert("resourceVersion".to_owned(), self.resource_version.to_string().into());
         let object = Arc::new(strategy::with_type(kind, object));
-        for owner in owners(&object) {
-            self.dependents.entry(owner.to_owned()).or_default().insert(key.clone());
-        }
+        self.save(&key, Some(&object))?;
+        self.depend(&key, &object);
         if *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
             self.customs.define(&object);
         }
@@ -235,7 +237,7 @@ impl State {
         if *kind == kinds::NAMESPACE {
             self.finish_namespace(&name)?;
         } else if finished && grace == 0 {
-            self.remove(kind, namespace, &name);
+            self.remove(kind, namespace, &name)?;
         }
         Ok(stored)
     }
@@ -249,7 +251,7 @@ impl State {
         grace: i64,
     ) -> Result<Deleted, StoreError> {
         if grace == 0 && !has_finalizers(old) {
-            return match self.remove(kind, namespace, name) {
+            return match self.remove(kind, namespace, name)? {
                 Some(object) => Ok(Deleted::Gone(object)),
                 None => Ok(Deleted::Gone(old.clone())),
             };
@@ -285,18 +287,29 @@ impl State {
     }
 
     /// Takes an object away, and with the last object of a terminating namespace the namespace.
-    pub(crate) fn remove(&mut self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Object> {
+    pub(crate) fn remove(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Object>, StoreError> {
         let key = key(kind, namespace, name);
         if self.dry_run {
-            return self.objects.get(&key).cloned();
+            return Ok(self.objects.get(&key).cloned());
         }
-        let old = self.objects.remove(&key)?;
+        if !self.objects.contains_key(&key) {
+            return Ok(None);
+        }
+        self.resource_version += 1;
+        self.save(&key, None)?;
+        let Some(old) = self.objects.remove(&key) else {
+            return Ok(None);
+        };
         for owner in owners(&old) {
             if let Some(set) = self.dependents.get_mut(owner) {
                 set.remove(&key);
             }
         }
-        self.resource_version += 1;
         let mut last = old.as_ref().clone();
         if let Ok(meta) = metadata(&mut last) {
             meta.insert("resourceVersion".to_owned(), self.resource_version.to_string().into());
@@ -316,16 +329,64 @@ impl State {
                         kind,
                         text(&object, "/metadata/namespace"),
                         text(&object, "/metadata/name"),
-                    );
+                    )?;
                 }
             }
         }
         self.collect_dependents(text(&last, "/metadata/uid"));
         if kind.namespaced {
-            // Its status is all that could be refused, and that is the store's own.
-            let _ = self.finish_namespace(namespace);
+            self.finish_namespace(namespace)?;
         }
-        Some(last)
+        Ok(Some(last))
+    }
+
+    /// Takes up what a database holds, and finishes what was broken off: dependents whose owner is gone.
+    pub(crate) fn fill(&mut self, content: Content) {
+        self.resource_version = self.resource_version.max(content.resource_version);
+        self.hub.forget_before(self.resource_version);
+        for ([group, plural, namespace, name], object) in content.objects {
+            let object = Arc::new(object);
+            if object["kind"] == kinds::CUSTOM_RESOURCE_DEFINITION.kind
+                && group == kinds::CUSTOM_RESOURCE_DEFINITION.group
+            {
+                self.customs.define(&object);
+            }
+            let key = (known(&group), known(&plural), namespace, name);
+            self.depend(&key, &object);
+            self.objects.insert(key, object);
+        }
+    }
+
+    /// What the garbage collector does at its start: dependents whose owners are all gone go too.
+    pub(crate) fn collect_orphans(&mut self) {
+        let living: BTreeSet<String> = self
+            .objects
+            .values()
+            .map(|o| text(o, "/metadata/uid").to_owned())
+            .collect();
+        let gone: Vec<String> = self
+            .dependents
+            .keys()
+            .filter(|uid| !living.contains(*uid))
+            .cloned()
+            .collect();
+        for uid in gone {
+            self.collect_dependents(&uid);
+        }
+    }
+
+    /// Remembers whose dependent an object is.
+    fn depend(&mut self, key: &Key, object: &Value) {
+        for owner in owners(object) {
+            self.dependents.entry(owner.to_owned()).or_default().insert(key.clone());
+        }
+    }
+
+    /// Has a change on the disk, if there is one, before anybody hears of it.
+    fn save(&self, key: &Key, object: Option<&Value>) -> Result<(), StoreError> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let saved = database.write(key, object, self.resource_version);
+        saved.map_err(|error| StoreError::Internal(format!("the database cannot be written: {error}")))
     }
 
     /// The kinds that there are: the built-in ones and those of CustomResourceDefinitions.
@@ -375,6 +436,13 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// A name of a kind as the built-in rows have it, or kept for good: there are as many as definitions.
+fn known(text: &str) -> &'static str {
+    let built_in = kinds::ALL.iter().flat_map(|kind| [kind.group, kind.plural]);
+    let found = built_in.into_iter().find(|known| *known == text);
+    found.unwrap_or_else(|| Box::leak(text.to_owned().into_boxed_str()))
 }
 
 /// The uids of an object's owners.

@@ -3,8 +3,12 @@
 use crate::custom::{self, Customs};
 use crate::pod::admission::Objects;
 use crate::state::{Part, State, is_terminating, key, metadata, text};
+use crate::token::TokenSigner;
 use crate::watch::{Filter, Hub, Observer};
-use crate::{Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, defaults, kinds, strategy, time};
+use crate::{
+    Database, DatabaseError, Kind, Selectors, Since, StoreError, Watch, WatchEvent, WatchEventType, defaults, kinds,
+    strategy, time,
+};
 use parking_lot::{Mutex, MutexGuard};
 use podsim_sys::Clock;
 use serde_json::{Map, Value, json};
@@ -65,7 +69,7 @@ impl Deleted {
     }
 }
 
-/// An in-memory object store. Clones share the objects.
+/// An object store, in memory and, if it was opened with a [`Database`], on disk. Clones share the objects.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -76,13 +80,43 @@ pub struct Store {
 struct Inner {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Never held together with the state.
+    signer: Mutex<Option<Arc<TokenSigner>>>,
 }
 
 impl Store {
     /// An empty store but for the namespaces `default`, `kube-system`, `kube-public` and `kube-node-lease`. uids and
     /// generated names are made from `entropy`.
     pub fn new(clock: Arc<dyn Clock>, entropy: impl FnMut() -> u64 + Send + 'static) -> Self {
+        let store = Self::empty(clock, entropy);
+        store.make_namespaces();
+        store
+    }
+
+    /// As [`Store::new`], with the objects that are in the database; what is written goes there first.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be read.
+    pub fn open(
+        clock: Arc<dyn Clock>,
+        entropy: impl FnMut() -> u64 + Send + 'static,
+        database: Database,
+    ) -> Result<Self, DatabaseError> {
+        let store = Self::empty(clock, entropy);
+        let content = database.load()?;
+        let mut state = store.inner.state.lock();
+        state.fill(content);
+        state.database = Some(database);
+        state.collect_orphans();
+        drop(state);
+        store.make_namespaces();
+        Ok(store)
+    }
+
+    fn empty(clock: Arc<dyn Clock>, entropy: impl FnMut() -> u64 + Send + 'static) -> Self {
         let state = State {
+            database: None,
             objects: BTreeMap::new(),
             resource_version: 1,
             hub: Hub::default(),
@@ -95,17 +129,21 @@ impl Store {
         let inner = Inner {
             clock,
             state: Mutex::new(state),
+            signer: Mutex::new(None),
         };
-        let store = Self {
+        Self {
             inner: Arc::new(inner),
             dry_run: false,
-        };
+        }
+    }
+
+    /// The namespaces that are there from the start, as far as they are not there already.
+    fn make_namespaces(&self) {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             let object = json!({ "metadata": { "name": name } });
-            // Cannot fail: the store is empty and the names are good.
-            store.create(&kinds::NAMESPACE, "", object).ok();
+            // It may be there.
+            self.create(&kinds::NAMESPACE, "", object).ok();
         }
-        store
     }
 
     /// Has every change from now on told to `observer`, in place of an earlier one.
@@ -126,6 +164,15 @@ impl Store {
             inner: self.inner.clone(),
             dry_run: true,
         }
+    }
+
+    pub(crate) fn signer(&self) -> &Mutex<Option<Arc<TokenSigner>>> {
+        &self.inner.signer
+    }
+
+    /// A new uid, as objects get.
+    pub(crate) fn uid(&self) -> String {
+        self.inner.state.lock().uid()
     }
 
     fn write(&self) -> MutexGuard<'_, State> {

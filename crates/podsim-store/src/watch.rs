@@ -170,6 +170,11 @@ impl Hub {
         self.observer = Some(observer);
     }
 
+    /// The history begins after this resource version.
+    pub(crate) fn forget_before(&mut self, resource_version: u64) {
+        self.horizon = resource_version;
+    }
+
     pub(crate) fn publish(&mut self, change: Change) {
         if let Some(observer) = &self.observer {
             let kind = match (&change.before, change.deleted) {

@@ -1,7 +1,7 @@
 //! A node in this process, registered so that other terminals find it.
 
 use crate::cluster::{Endpoint, Registration, Registry};
-use crate::node::{Backend, Node, NodeConfig};
+use crate::node::{Backend, KeptData, Node, NodeConfig};
 use anyhow::Result;
 use podsim_apiserver::ApiServer;
 use podsim_store::Store;
@@ -14,13 +14,13 @@ pub(crate) struct LocalNode {
 }
 
 impl LocalNode {
-    /// Starts a node as the configuration file says.
-    pub(crate) async fn start(config: Option<&Path>, backend: Backend) -> Result<Self> {
+    /// Starts a node as the configuration file says; what is kept of it is in `data`.
+    pub(crate) async fn start(config: Option<&Path>, backend: Backend, data: Option<&KeptData>) -> Result<Self> {
         let config = match config {
             Some(file) => NodeConfig::read(file)?,
             None => NodeConfig::default(),
         };
-        let node = Node::start(&config, backend, false).await?;
+        let node = Node::start(&config, backend, false, data).await?;
         let endpoint = node.endpoint();
         let registration = Registry::open()?.register(&config.name, endpoint.address, &endpoint.token)?;
         Ok(Self { node, registration })

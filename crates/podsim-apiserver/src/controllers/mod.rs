@@ -1,14 +1,17 @@
 //! The controllers of kube-controller-manager that podsim runs: what each namespace has from the start, ReplicaSets (and
-//! ReplicationControllers), Deployments and Jobs.
+//! ReplicationControllers), Deployments, Jobs, the status of disruption budgets, and the endpoints of Services.
 //!
 //! Each is a function of what the store holds: whenever something has changed that it looks at, it looks at all of it and takes one
 //! step towards what is wanted. (Dependents of what is deleted are the store's own business.)
 
 mod deployment;
+pub(crate) mod disruption;
+mod endpoints;
 mod job;
 mod namespace;
 mod pods;
 mod replica_set;
+mod roles;
 
 use futures_util::future::select_all;
 use podsim_store::{Kind, Object, Selectors, Since, Store, StoreError, Watch, kinds};
@@ -17,6 +20,7 @@ use serde_json::{Value, json};
 /// Runs the controllers for ever; an error only if the store cannot be watched.
 pub async fn run(store: Store) -> Result<(), StoreError> {
     namespace::bootstrap(&store);
+    roles::bootstrap(&store);
     tokio::try_join!(
         each_change(&store, &[&kinds::NAMESPACE], namespace::reconcile),
         each_change(
@@ -30,6 +34,17 @@ pub async fn run(store: Store) -> Result<(), StoreError> {
             deployment::reconcile
         ),
         each_change(&store, &[&kinds::JOB, &kinds::POD], job::reconcile),
+        each_change(
+            &store,
+            &[
+                &kinds::POD_DISRUPTION_BUDGET,
+                &kinds::POD,
+                &kinds::REPLICA_SET,
+                &kinds::DEPLOYMENT
+            ],
+            disruption::reconcile,
+        ),
+        each_change(&store, &[&kinds::SERVICE, &kinds::POD], endpoints::reconcile),
     )?;
     Ok(())
 }
@@ -40,6 +55,11 @@ pub async fn publish_root_ca(store: Store, certificate: String) -> Result<(), St
         namespace::publish(store, &certificate);
     })
     .await
+}
+
+/// Has the Service `kubernetes` lead to where the API listens.
+pub fn publish_api(store: &Store, address: std::net::SocketAddr) {
+    endpoints::publish_api(store, address);
 }
 
 /// Calls `reconcile` at the start and after every change of these kinds; changes that come together count as one.

@@ -5,7 +5,7 @@ use super::{all, is_deleted, text};
 use podsim_store::{Store, StoreError, kinds};
 use serde_json::json;
 
-fn create(store: &Store, kind: &'static podsim_store::Kind, namespace: &str, object: serde_json::Value) {
+pub(super) fn create(store: &Store, kind: &'static podsim_store::Kind, namespace: &str, object: serde_json::Value) {
     match store.create(kind, namespace, object) {
         Ok(_) | Err(StoreError::AlreadyExists { .. }) => {}
         Err(error) => tracing::debug!("{} in {namespace}: {error}", kind.kind),

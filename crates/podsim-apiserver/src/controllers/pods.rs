@@ -22,7 +22,7 @@ pub(super) fn is_active(pod: &Value) -> bool {
     !is_deleted(pod) && !matches!(phase(pod), "Succeeded" | "Failed")
 }
 
-pub(super) fn is_ready(pod: &Value) -> bool {
+pub(crate) fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array();
     conditions
         .into_iter()

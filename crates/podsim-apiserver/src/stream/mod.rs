@@ -7,8 +7,8 @@
 pub(crate) mod forward;
 mod portforward;
 pub(crate) mod remote_command;
-mod session;
-mod spdy;
+pub(crate) mod session;
+pub(crate) mod spdy;
 
 pub(crate) use portforward::{MAX_PORTS, port_forward};
 pub(crate) use session::run_session;

@@ -126,28 +126,45 @@ async fn receive(
             Message::Close(_) => return,
             Message::Ping(_) | Message::Pong(_) => continue,
         };
-        let Some((channel, data)) = data.split_first() else {
-            continue;
-        };
-        match *channel {
-            STDIN => {
+        match FromClient::read(&data, v5) {
+            FromClient::Stdin(data) => {
                 let Some(writer) = &mut stdin else { continue };
                 // A process that has closed its stdin does not want more; the session goes on.
                 if writer.write_all(data).await.is_err() || writer.flush().await.is_err() {
                     stdin = None;
                 }
             }
-            RESIZE => {
-                if let Some(size) = parse_size(data) {
-                    let _ = resize.send(size).await;
-                }
+            FromClient::Resize(size) => {
+                let _ = resize.send(size).await;
             }
-            CLOSE if v5 && data.first() == Some(&STDIN) => {
+            FromClient::EndOfStdin => {
                 if let Some(mut writer) = stdin.take() {
                     let _ = writer.shutdown().await;
                 }
             }
-            _ => {}
+            FromClient::Nothing => {}
+        }
+    }
+}
+
+/// What a message of the client means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FromClient<'a> {
+    Stdin(&'a [u8]),
+    Resize(Winsize),
+    EndOfStdin,
+    /// A channel that is not the client's, or nonsense.
+    Nothing,
+}
+
+impl<'a> FromClient<'a> {
+    /// Reads a message: the channel's number, then its data.
+    pub(crate) fn read(message: &'a [u8], v5: bool) -> Self {
+        match message.split_first() {
+            Some((&STDIN, data)) => Self::Stdin(data),
+            Some((&RESIZE, data)) => parse_size(data).map_or(Self::Nothing, Self::Resize),
+            Some((&CLOSE, data)) if v5 && data.first() == Some(&STDIN) => Self::EndOfStdin,
+            _ => Self::Nothing,
         }
     }
 }

@@ -58,7 +58,7 @@ impl PodWorker {
             self.report(pod, runtime, true);
         }
         self.tasks.abort_all();
-        for sandbox in &runtime.sandboxes {
+        for sandbox in runtime.sandboxes.iter().filter(|sandbox| !self.past.has(&sandbox.id)) {
             if let Err(error) = self.node.runtime.remove_pod_sandbox(&sandbox.id).await {
                 tracing::warn!("cannot remove sandbox {}: {error}", sandbox.id);
                 return Next::Wait(Some(now + Duration::from_secs(10)));
@@ -193,7 +193,7 @@ impl PodWorker {
             let message = "Pod sandbox changed, it will be killed and re-created.";
             self.tell(pod, None, Severity::Normal, "SandboxChanged", message);
         }
-        for sandbox in &runtime.sandboxes {
+        for sandbox in runtime.sandboxes.iter().filter(|sandbox| !self.past.has(&sandbox.id)) {
             if again || sandbox.state == podsim_cri::PodSandboxState::Ready {
                 self.node.runtime.stop_pod_sandbox(&sandbox.id).await?;
             }

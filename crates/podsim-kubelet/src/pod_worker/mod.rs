@@ -15,6 +15,7 @@ use crate::admission::{Admitted, Rejection};
 use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::images::FailedPulls;
+use crate::past::Past;
 use crate::runtime_status::PodRuntimeStatus;
 use crate::status::conditions::{self, is_own};
 use crate::status::{self, StatusInput};
@@ -81,6 +82,8 @@ pub(crate) struct PodWorker {
     hooks_failed: HashSet<ContainerId>,
     kills: HashMap<ContainerId, Kill>,
     probes: Probes,
+    /// What the Pod had when another process ran it.
+    past: Past,
     /// The kubelet has taken the Pod.
     admitted: bool,
     /// The kubelet has sent the Pod away.
@@ -133,6 +136,7 @@ impl PodWorker {
     pub(crate) fn new(node: Arc<Node>, pod: Arc<Pod>) -> (Self, WorkerHandle) {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         let written = pod.status.clone();
+        let past = Past::of(&pod, time::timestamp(node.clock.as_ref()));
         let (wanted_sender, wanted) = watch::channel(Wanted { pod, removed: false });
         let wake = Arc::new(Notify::new());
         let worker = Self {
@@ -146,6 +150,7 @@ impl PodWorker {
             hooks_failed: HashSet::new(),
             kills: HashMap::new(),
             probes: Probes::default(),
+            past,
             admitted: false,
             rejected: None,
             failure: None,
@@ -361,6 +366,7 @@ impl PodWorker {
     /// What the runtime has, with the termination messages of what has ended.
     pub(crate) async fn look(&mut self, pod: &Pod) -> podsim_cri::Result<PodRuntimeStatus> {
         let mut status = PodRuntimeStatus::read(self.node.runtime.as_ref(), &self.uid).await?;
+        self.past.add_to(&mut status);
         for container in &status.containers {
             if container.state == ContainerState::Running && !self.hooks_failed.contains(&container.id) {
                 self.waiting.remove(&container.metadata.name);
@@ -454,7 +460,12 @@ impl PodWorker {
                 }
             }
         }
-        for sandbox in runtime.sandboxes.iter().skip(1).filter(|s| !kept.contains(&s.id)) {
+        for sandbox in runtime
+            .sandboxes
+            .iter()
+            .skip(1)
+            .filter(|s| !kept.contains(&s.id) && !self.past.has(&s.id))
+        {
             self.node.runtime.remove_pod_sandbox(&sandbox.id).await.ok();
         }
     }

@@ -3,6 +3,7 @@
 mod backend;
 mod clock;
 mod config;
+mod kept;
 #[cfg(target_os = "linux")]
 mod linux_node;
 mod simulation;
@@ -12,6 +13,7 @@ mod virtual_node;
 pub(crate) use backend::{Backend, BackendArgs};
 
 pub(crate) use config::NodeConfig;
+pub(crate) use kept::KeptData;
 pub(crate) use simulation::{Observers, Simulation};
 pub(crate) use virtual_clock::VirtualClock;
 
@@ -28,6 +30,7 @@ use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
 use podsim_cri::{ExecSession, PodSandboxFilter, PodSandboxState, UtsNamespace};
 use podsim_image::NodeImages;
 use podsim_kubelet::{Kubelet, KubeletConfig, NodeController, Scheduler};
+use podsim_store::token::TokenSigner;
 use podsim_store::{DeleteOptions, Selectors, Store};
 use podsim_sys::Clock;
 use podsim_virtual::node_hosts;
@@ -59,6 +62,8 @@ pub(crate) struct Node {
     stop_server: Option<oneshot::Sender<()>>,
     servers: JoinSet<()>,
     tasks: JoinSet<()>,
+    /// The objects outlive the process.
+    kept: bool,
 }
 
 /// What the API server may do with the node.
@@ -96,8 +101,14 @@ impl NodeAccess for Access {
 }
 
 impl Node {
-    /// Boots a node. One that is `isolated` is seen nowhere on the host, whatever the backend.
-    pub(crate) async fn start(config: &NodeConfig, backend: Backend, isolated: bool) -> Result<Self> {
+    /// Boots a node. One that is `isolated` is seen nowhere on the host, whatever the backend. With `data` its objects are kept in
+    /// there, and those that are there already come back.
+    pub(crate) async fn start(
+        config: &NodeConfig,
+        backend: Backend,
+        isolated: bool,
+        data: Option<&KeptData>,
+    ) -> Result<Self> {
         let clock: Arc<dyn Clock> = HostClock::start().context("cannot start the clock")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -124,7 +135,11 @@ impl Node {
         };
         let runtime = Runtime::new(backend, config, parts)?;
         let mut seed = random()?;
-        let store = Store::new(clock.clone(), move || split_mix(&mut seed));
+        let entropy = move || split_mix(&mut seed);
+        let store = match data {
+            Some(data) => data.open_store(clock.clone(), entropy)?,
+            None => new_store(clock.clone(), entropy)?,
+        };
         let kubelet = Arc::new(Kubelet::new(
             kubelet_config(config, &runtime, &addresses, hosts),
             store.clone(),
@@ -170,6 +185,7 @@ impl Node {
             stop_server: Some(stop_server),
             servers,
             tasks,
+            kept: data.is_some(),
         })
     }
 
@@ -203,19 +219,20 @@ impl Node {
         !runs && self.store.api::<Pod>().get(namespace, name).is_err()
     }
 
-    /// Kills the Pods that are left and ends the node. (As a machine that is switched off: with no grace,
+    /// Kills the Pods that are left and ends the node; those that are kept come back with it. (As a machine that is switched off: with no grace,
     /// the kubelet's default for `shutdownGracePeriod`.)
     pub(crate) async fn shutdown(mut self) {
         let now = DeleteOptions {
             grace_period_seconds: Some(0),
             ..DeleteOptions::default()
         };
-        for pod in self
-            .store
-            .api::<Pod>()
-            .list(None, &Selectors::default())
-            .unwrap_or_default()
-        {
+        let left = if self.kept {
+            Vec::new()
+        } else {
+            let all = self.store.api::<Pod>().list(None, &Selectors::default());
+            all.unwrap_or_default()
+        };
+        for pod in left {
             let (namespace, name) = (
                 pod.metadata.namespace.unwrap_or_default(),
                 pod.metadata.name.unwrap_or_default(),
@@ -244,6 +261,14 @@ fn control(store: &Store, kubelet: Arc<Kubelet>) -> JoinSet<()> {
     tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
     tasks.spawn(async move { complain("node controller", node_controller.run().await) });
     tasks
+}
+
+/// An empty store with a new key to sign tokens with.
+fn new_store(clock: Arc<dyn Clock>, entropy: impl FnMut() -> u64 + Send + 'static) -> Result<Store> {
+    let store = Store::new(clock, entropy);
+    let key = TokenSigner::generate()?;
+    store.install_signer(Arc::new(TokenSigner::from_pkcs8(&key)?));
+    Ok(store)
 }
 
 fn complain<E: std::fmt::Display>(who: &str, result: Result<(), E>) {

@@ -3,7 +3,7 @@
 
 use super::backend::Runtime;
 use super::virtual_node::{self, Make};
-use super::{NodeConfig, VirtualClock, control, kubelet_config, split_mix};
+use super::{NodeConfig, VirtualClock, control, kubelet_config, new_store, split_mix};
 use crate::data;
 use anyhow::Result;
 use futures_util::FutureExt;
@@ -54,7 +54,7 @@ impl Simulation {
             observer: observers.processes,
         };
         let runtime = virtual_node::make(config, make)?;
-        let store = Store::new(clock.clone(), move || split_mix(&mut entropy));
+        let store = new_store(clock.clone(), move || split_mix(&mut entropy))?;
         if let Some(observer) = observers.objects {
             store.observe(observer);
         }

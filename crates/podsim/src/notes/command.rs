@@ -51,7 +51,7 @@ pub(crate) async fn run(context: &Context, args: &TestArgs) -> Result<i32> {
     let mut reports = Vec::new();
     for file in &args.files {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let node = Node::start(&config, args.backend.backend, true).await?;
+        let node = Node::start(&config, args.backend.backend, true, None).await?;
         let result = run::run(file, &text, &node).await;
         node.shutdown().await;
         let (report, edits) = result.with_context(|| file.display().to_string())?;

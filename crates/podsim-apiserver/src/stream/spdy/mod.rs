@@ -4,7 +4,7 @@
 //! As `moby/spdystream` does it: no flow control, no priorities. A stream that is not read holds up its connection, no other.
 
 pub(crate) mod frame;
-mod headers;
+pub(crate) mod headers;
 
 use bytes::Bytes;
 use frame::{Frame, Framer};

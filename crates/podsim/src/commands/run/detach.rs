@@ -107,7 +107,7 @@ pub(super) async fn background(context: &Context, args: &RunArgs) -> Result<i32>
 
 async fn start(context: &Context, args: &RunArgs) -> Result<(LocalNode, Vec<String>)> {
     let sources = read(context, args).await?;
-    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend).await?;
+    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend, None).await?;
     // Its talk is told by the parent.
     let context = Context {
         target: Target::Known(node.endpoint().clone()),

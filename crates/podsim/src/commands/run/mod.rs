@@ -125,7 +125,7 @@ pub(crate) async fn run(context: &Context, args: &RunArgs, clock: Option<Arc<Vir
     if args.detach {
         return detach::spawn(context, args).await;
     }
-    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend).await?;
+    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend, None).await?;
     let context = Context {
         target: Target::Known(node.endpoint().clone()),
         ..context.clone()

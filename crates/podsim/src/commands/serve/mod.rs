@@ -9,7 +9,7 @@ mod pki;
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::local::LocalNode;
-use crate::node::BackendArgs;
+use crate::node::{BackendArgs, KeptData};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use kubeconfig::{Access, Credentials};
@@ -37,6 +37,10 @@ pub(crate) struct ServeArgs {
     node_config: Option<PathBuf>,
     #[command(flatten)]
     backend: BackendArgs,
+    /// Keep the objects in this directory: they, the certificates and the kubeconfig are good again the next time, and Pods come back
+    /// with a restart counted [default: everything is in memory]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Plain HTTP, loopback only, for tests; the token is still needed (kubectl sends none without TLS: use curl or a library)
     #[arg(long)]
     insecure_http: bool,
@@ -65,15 +69,21 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<i32> {
         ))
     })?;
     let address = listener.local_addr()?;
-    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend).await?;
-    let result = serve(context, args, &node, listener, address, &file).await;
+    let data = args.data.as_deref().map(KeptData::open).transpose()?;
+    let pki = if args.insecure_http {
+        None
+    } else {
+        Some(Pki::of(address.ip(), data.as_ref()).context("cannot make certificates")?)
+    };
+    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend, data.as_ref()).await?;
+    let result = serve(context, pki, &node, listener, address, &file).await;
     node.shutdown().await;
     result
 }
 
 async fn serve(
     context: &Context,
-    args: &ServeArgs,
+    pki: Option<Pki>,
     node: &LocalNode,
     listener: TcpListener,
     address: SocketAddr,
@@ -85,15 +95,7 @@ async fn serve(
         let _ = stopped.await;
     };
     let api = node.api();
-    let (access, server) = if args.insecure_http {
-        let access = Access {
-            server: format!("http://{}", reachable(address)),
-            authority: None,
-            credentials: Credentials::Token(node.endpoint().token.clone()),
-        };
-        (access, tokio::spawn(api.serve(listener, stopped)))
-    } else {
-        let pki = Pki::new(address.ip()).context("cannot make certificates")?;
+    let (access, server) = if let Some(pki) = pki {
         let access = Access {
             server: format!("https://{}", reachable(address)),
             authority: Some(pki.authority.clone()),
@@ -103,7 +105,15 @@ async fn serve(
             },
         };
         (access, tokio::spawn(api.serve_tls(listener, pki.server, stopped)))
+    } else {
+        let access = Access {
+            server: format!("http://{}", reachable(address)),
+            authority: None,
+            credentials: Credentials::Token(node.endpoint().token.clone()),
+        };
+        (access, tokio::spawn(api.serve(listener, stopped)))
     };
+    podsim_apiserver::controllers::publish_api(node.store(), address);
     let mut background = JoinSet::new();
     if let Some(authority) = access.authority.clone() {
         let publish = podsim_apiserver::controllers::publish_root_ca(node.store().clone(), authority);

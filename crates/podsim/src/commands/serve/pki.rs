@@ -1,17 +1,21 @@
 //! An authority of our own, and the two certificates that it signs: the server's and the administrator's.
 //!
-//! Its key never leaves this process and is forgotten at the end, so an old kubeconfig opens nothing.
+//! The authority's key never leaves this process and is forgotten at the end, so an old kubeconfig opens nothing; unless the node's data
+//! is kept, where the certificates are kept with it, and so that key need not be.
 
+use crate::node::KeptData;
 use anyhow::Result;
 use jiff::{Span, Timestamp, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
@@ -23,9 +27,71 @@ pub(super) struct Pki {
     pub(super) server: Arc<ServerConfig>,
 }
 
+/// What is kept: everything but the authority's key. Texts are PEM.
+#[derive(Serialize, Deserialize)]
+struct Certificates {
+    /// Where the server listens; another address needs another certificate.
+    address: IpAddr,
+    made: Timestamp,
+    authority: String,
+    server: String,
+    server_key: String,
+    client: String,
+    client_key: String,
+}
+
+/// The name of the file.
+const FILE: &str = "certificates.json";
+/// After so many days new ones are made: they are good for a year.
+const FRESH_DAYS: i64 = 300;
+
 impl Pki {
-    /// For a server on this address.
-    pub(super) fn new(address: IpAddr) -> Result<Self> {
+    /// For a server on this address: those that are kept, if they are still good, or new ones, which are kept then.
+    pub(super) fn of(address: IpAddr, data: Option<&KeptData>) -> Result<Self> {
+        let Some(data) = data else {
+            return Self::with(&Certificates::new(address)?);
+        };
+        let kept = data
+            .read(FILE)?
+            .and_then(|kept| serde_json::from_slice::<Certificates>(&kept).ok());
+        let good = kept.filter(|kept| {
+            let age = Timestamp::now().duration_since(kept.made);
+            kept.address == address && age.as_hours() < 24 * FRESH_DAYS
+        });
+        if let Some(kept) = good {
+            return Self::with(&kept);
+        }
+        let new = Certificates::new(address)?;
+        data.write(FILE, &serde_json::to_vec(&new)?)?;
+        Self::with(&new)
+    }
+
+    fn with(certificates: &Certificates) -> Result<Self> {
+        let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes());
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(der(&certificates.authority)?)?;
+        // Without a certificate a client is let in as far as the token check.
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .allow_unauthenticated()
+            .build()?;
+        let key = PrivateKeyDer::from_pem_slice(certificates.server_key.as_bytes())?;
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![der(&certificates.server)?], key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            authority: certificates.authority.clone(),
+            client_certificate: certificates.client.clone(),
+            client_key: certificates.client_key.clone(),
+            server: Arc::new(config),
+        })
+    }
+}
+
+impl Certificates {
+    fn new(address: IpAddr) -> Result<Self> {
         let mut params = params("podsim", None, Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -46,25 +112,14 @@ impl Pki {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let client_key = KeyPair::generate()?;
         let client = params.signed_by(&client_key, &authority)?;
-
-        let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone())?;
-        // Without a certificate a client is let in as far as the token check.
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .allow_unauthenticated()
-            .build()?;
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(vec![server.der().clone()], key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
+            address,
+            made: Timestamp::now(),
             authority: authority.pem(),
-            client_certificate: client.pem(),
+            server: server.pem(),
+            server_key: server_key.serialize_pem(),
+            client: client.pem(),
             client_key: client_key.serialize_pem(),
-            server: Arc::new(config),
         })
     }
 }
