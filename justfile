@@ -17,10 +17,6 @@ test:
     cargo test
     cargo test --manifest-path wasm-images/Cargo.toml -p agnhost -p busybox -p nginx -p node -p podsim-guest
 
-# The same run under virtual time, a thousand times
-repeat:
-    cargo test --release -p podsim-tests --test it -- --ignored a_thousand_times
-
 # Formatting and lints, as CI checks them
 lint:
     cargo fmt --all --check

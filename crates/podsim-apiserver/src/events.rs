@@ -82,8 +82,13 @@ pub(crate) async fn from_core(answer: Response) -> Result<Response> {
         let bytes = body.collect().await.map_err(ApiError::internal)?.to_bytes();
         return Ok(Response::from_parts(parts, Body::from(convert(&bytes))));
     }
-    // Each piece of a watch's body is a whole line.
-    let lines = body.into_data_stream().map(|piece| piece.map(|line| convert(&line)));
+    // Each piece of a watch's body is whole lines.
+    let whole = |piece: Bytes| -> Bytes {
+        let lines = piece.split_inclusive(|byte| *byte == b'\n');
+        let lines: Vec<Bytes> = lines.map(|line| convert(&piece.slice_ref(line))).collect();
+        Bytes::from(lines.concat())
+    };
+    let lines = body.into_data_stream().map(move |piece| piece.map(whole));
     Ok(Response::from_parts(parts, Body::from_stream(lines)))
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct App {
     pub(crate) images: Arc<dyn ImageService>,
     pub(crate) node: Arc<dyn NodeAccess>,
     token: String,
+    /// What watches have told lately.
+    pub(crate) lines: watch::Lines,
 }
 
 impl App {
@@ -108,6 +110,7 @@ impl ApiServer {
             images,
             node,
             token,
+            lines: watch::Lines::default(),
         };
         Self { app: Arc::new(app) }
     }

@@ -13,13 +13,16 @@ use crate::target::Target;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use podsim_store::{Kind, Object, Since, StoreError, Watch};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 /// How often a watcher that wants bookmarks gets one. Host time: about as often as from Kubernetes.
@@ -74,10 +77,11 @@ pub(crate) fn watch(app: &Arc<App>, target: &Target, query: &Query, headers: &He
         bookmarks: query.flag("allowWatchBookmarks")?,
         ticks: tokio::time::interval_at(tokio::time::Instant::now() + BOOKMARKS, BOOKMARKS),
         due: None,
+        sent: None,
     };
     let text = stream::unfold((watch, writer), async |(mut watch, mut writer)| {
-        let line = writer.next(&mut watch).await?;
-        Some((line, (watch, writer)))
+        let piece = writer.piece(&mut watch).await?;
+        Some((piece, (watch, writer)))
     });
     Ok(match query.seconds("timeoutSeconds")? {
         // Host time: it is about the connection.
@@ -101,9 +105,56 @@ struct Writer {
     ticks: tokio::time::Interval,
     /// A bookmark for this version is due as soon as nothing of before waits any more.
     due: Option<u64>,
+    /// When the last piece went out.
+    sent: Option<tokio::time::Instant>,
+}
+
+/// How long a watch gathers events for each other watch that there is, once it has sent some: with a thousand of them 10 ms, with a
+/// few nothing that could be noticed. A system call for each event and watch would leave no time for anything else.
+const GATHER: Duration = Duration::from_micros(10);
+/// The most that is gathered, in bytes.
+const PIECE: usize = 64 << 10;
+/// How many lines are remembered for the other watches of the same objects.
+const REMEMBERED: usize = 64;
+
+/// Lines that were made lately: a thousand watches of an object need its text once.
+#[derive(Default)]
+pub(crate) struct Lines(Mutex<VecDeque<(Object, &'static str, Bytes)>>);
+
+impl Lines {
+    fn of(&self, what: &'static str, object: &Object) -> Bytes {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lines
+            .iter()
+            .find(|(of, kind, _)| Arc::ptr_eq(of, object) && *kind == what);
+        if let Some((_, _, line)) = known {
+            return line.clone();
+        }
+        let line = Bytes::from(format!("{{\"type\":\"{what}\",\"object\":{object}}}\n"));
+        lines.push_front((object.clone(), what, line.clone()));
+        lines.truncate(REMEMBERED);
+        line
+    }
 }
 
 impl Writer {
+    /// The next event; those that come soon after the last are gathered.
+    async fn piece(&mut self, watch: &mut Watch) -> Option<Bytes> {
+        let first = self.next(watch).await?;
+        let watches = u32::try_from(self.app.store.watches()).unwrap_or(u32::MAX);
+        if let Some(sent) = self.sent {
+            tokio::time::sleep_until(sent + GATHER.saturating_mul(watches)).await;
+        }
+        let mut piece = BytesMut::from(first);
+        while piece.len() < PIECE
+            && let Poll::Ready(Some(line)) = futures_util::poll!(pin!(self.next(watch)))
+        {
+            piece.extend_from_slice(&line);
+        }
+        self.sent = Some(tokio::time::Instant::now());
+        Some(piece.freeze())
+    }
+
     async fn next(&mut self, watch: &mut Watch) -> Option<Bytes> {
         if self.initial_left == Some(0) {
             self.initial_left = None;
@@ -130,9 +181,9 @@ impl Writer {
         }
     }
 
-    fn line(&mut self, what: &str, object: Object) -> Bytes {
+    fn line(&mut self, what: &'static str, object: Object) -> Bytes {
         let line = match self.form {
-            Form::Object => format!("{{\"type\":\"{what}\",\"object\":{object}}}\n"),
+            Form::Object => return self.app.lines.of(what, &object),
             Form::Metadata => format!("{{\"type\":\"{what}\",\"object\":{}}}\n", only_metadata(&object)),
             Form::Table => {
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});

@@ -32,7 +32,7 @@ pub(crate) fn container_config(
     sources: &Sources<'_>,
     prepared: &Prepared<'_>,
 ) -> Result<ContainerConfig, String> {
-    let mut envs = vec![("HOSTNAME".to_owned(), hostname(spec, sources))];
+    let mut envs = vec![("HOSTNAME".to_owned(), hostname(spec, sources)?)];
     let own = env::environment(container, sources)?;
     // HOSTNAME is the runtime's: the kubelet does not know it, so `$(HOSTNAME)` stays as it is.
     let known = own.iter().cloned().collect();
@@ -75,11 +75,11 @@ pub(crate) fn container_config(
     })
 }
 
-fn hostname(spec: &PodSpec, sources: &Sources<'_>) -> String {
+fn hostname(spec: &PodSpec, sources: &Sources<'_>) -> Result<String, String> {
     if spec.host_network == Some(true) {
-        sources.config.node_name.clone()
+        Ok(sources.config.node_name.clone())
     } else {
-        sandbox_config::hostname(sources.pod)
+        sandbox_config::kernel_hostname(sources.pod, sources.config)
     }
 }
 

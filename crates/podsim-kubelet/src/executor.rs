@@ -29,17 +29,16 @@ pub(crate) async fn execute(
 ) -> Option<Duration> {
     let spec = pod.spec.as_ref()?;
     if actions.create_sandbox {
-        let made = match sandbox_config::runtime_handler(spec, &worker.node.store) {
-            Ok(handler) => {
-                let config = sandbox_config::sandbox_config(pod, spec, actions.attempt, &worker.node.config, handler);
-                worker
-                    .node
-                    .runtime
-                    .run_pod_sandbox(config)
-                    .await
-                    .map_err(|e| e.to_string())
+        let config = sandbox_config::runtime_handler(spec, &worker.node.store).map_err(|error| error.to_string());
+        let config = config.and_then(|handler| {
+            sandbox_config::sandbox_config(pod, spec, actions.attempt, &worker.node.config, handler)
+        });
+        let made = match config {
+            Ok(config) => {
+                let made = worker.node.runtime.run_pod_sandbox(config).await;
+                made.map_err(|error| error.to_string())
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error),
         };
         if let Err(error) = made {
             let message = format!("Failed to create pod sandbox: {error}");

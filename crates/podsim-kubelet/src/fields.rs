@@ -453,8 +453,18 @@ pub const FIELDS: &[Field] = &[
     // The machine.
     enforced("spec.hostAliases", Pod, "lines of every container's /etc/hosts").about(NsKind::Mnt),
     enforced("spec.hostname", Pod, "the host name of the containers").about(NsKind::Uts),
-    recorded("spec.hostnameOverride", Pod, "spec.hostname is obeyed, this is not").about(NsKind::Uts),
-    recorded("spec.setHostnameAsFQDN", Pod, "the host name stays short").about(NsKind::Uts),
+    enforced(
+        "spec.hostnameOverride",
+        Pod,
+        "the host name of the containers, before spec.hostname and without a domain",
+    )
+    .about(NsKind::Uts),
+    enforced(
+        "spec.setHostnameAsFQDN",
+        Pod,
+        "the host name has the subdomain's name behind it",
+    )
+    .about(NsKind::Uts),
     enforced(
         "spec.subdomain",
         Pod,

@@ -7,20 +7,41 @@ use k8s_openapi::api::node::v1::RuntimeClass;
 use podsim_cri::{NamespaceMode, NamespaceOption, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol};
 use podsim_store::{Store, StoreError};
 
-/// The host name of the Pod: `spec.hostname`, else its own name, cut to what a host name may be.
+/// The host name of the Pod: `spec.hostnameOverride`, `spec.hostname`, else its own name, cut to what a host name may be.
 pub(crate) fn hostname(pod: &Pod) -> String {
-    let own = pod
-        .spec
-        .as_ref()
-        .and_then(|s| s.hostname.as_deref())
-        .filter(|h| !h.is_empty());
+    let spec = pod.spec.as_ref();
+    let own = spec.and_then(|s| s.hostname_override.as_deref().or(s.hostname.as_deref()));
+    let own = own.filter(|h| !h.is_empty());
     let name = own.or(pod.metadata.name.as_deref()).unwrap_or_default();
     let cut: String = name.chars().take(63).collect();
     cut.trim_end_matches(['-', '.']).to_owned()
 }
 
-/// `SUBDOMAIN.NAMESPACE.svc.DOMAIN`, if the Pod has a subdomain.
+/// What `hostname` says in the Pod: with `setHostnameAsFQDN` the whole name (`GetNodenameForKernel`).
+pub(crate) fn kernel_hostname(pod: &Pod, config: &KubeletConfig) -> Result<String, String> {
+    /// `__NEW_UTS_LEN`.
+    const MOST: usize = 64;
+    let name = hostname(pod);
+    let whole = pod.spec.as_ref().and_then(|s| s.set_hostname_as_fqdn) == Some(true);
+    let Some(domain) = domain(pod, config).filter(|_| whole) else {
+        return Ok(name);
+    };
+    let fqdn = format!("{name}.{domain}");
+    if fqdn.len() > MOST {
+        let length = fqdn.len();
+        return Err(format!(
+            "failed to construct FQDN from pod hostname and cluster domain, FQDN {fqdn} is too long ({MOST} characters is the max, {length} \
+             characters requested)"
+        ));
+    }
+    Ok(fqdn)
+}
+
+/// `SUBDOMAIN.NAMESPACE.svc.DOMAIN`, if the Pod has a subdomain (and no name that stands for itself).
 pub(crate) fn domain(pod: &Pod, config: &KubeletConfig) -> Option<String> {
+    if pod.spec.as_ref()?.hostname_override.is_some() {
+        return None;
+    }
     let subdomain = pod.spec.as_ref()?.subdomain.as_deref().filter(|s| !s.is_empty())?;
     let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
     Some(format!("{subdomain}.{namespace}.svc.{}", config.cluster_domain))
@@ -92,14 +113,14 @@ pub(crate) fn sandbox_config(
     attempt: u32,
     config: &KubeletConfig,
     runtime_handler: String,
-) -> PodSandboxConfig {
+) -> Result<PodSandboxConfig, String> {
     let meta = &pod.metadata;
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let (name, namespace, uid) = (text(&meta.name), text(&meta.namespace), text(&meta.uid));
     let host_network = spec.host_network == Some(true);
     let mut labels = meta.labels.clone().unwrap_or_default();
     labels.extend(pod_labels(pod));
-    PodSandboxConfig {
+    Ok(PodSandboxConfig {
         log_directory: format!("/var/log/pods/{namespace}_{name}_{uid}"),
         metadata: PodSandboxMetadata {
             name,
@@ -107,7 +128,11 @@ pub(crate) fn sandbox_config(
             namespace,
             attempt,
         },
-        hostname: if host_network { String::new() } else { hostname(pod) },
+        hostname: if host_network {
+            String::new()
+        } else {
+            kernel_hostname(pod, config)?
+        },
         dns_config: dns::dns_config(pod, spec, config),
         port_mappings: if host_network { Vec::new() } else { port_mappings(pod) },
         labels,
@@ -116,7 +141,7 @@ pub(crate) fn sandbox_config(
         uts: config.uts,
         sysctls: sysctls::of(spec),
         runtime_handler,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -140,12 +165,45 @@ mod tests {
         let line = |m: &PortMapping| format!("{}:{} -> {}/{}", m.host_ip, m.host_port, m.container_port, m.protocol);
         let of = |pod: &Pod| {
             let spec = pod.spec.clone().unwrap_or_default();
-            let config = sandbox_config(pod, &spec, 0, &KubeletConfig::default(), String::new());
+            let config = sandbox_config(pod, &spec, 0, &KubeletConfig::default(), String::new()).expect("a name");
             config.port_mappings.iter().map(line).collect::<Vec<_>>()
         };
         assert_eq!(of(&pod), [":1002 -> 2/UDP", "0.0.0.0:1004 -> 4/TCP", ":1005 -> 5/SCTP"]);
         let mut host = pod;
         host.spec.get_or_insert_default().host_network = Some(true);
         assert!(of(&host).is_empty(), "the ports of the node are the Pod's own");
+    }
+
+    #[test]
+    fn the_host_name_is_the_whole_one_where_that_is_asked_for() {
+        let of = |spec: serde_json::Value| {
+            let mut spec = spec;
+            spec["containers"] = json!([]);
+            let pod = json!({ "metadata": { "name": "x", "namespace": "n" }, "spec": spec });
+            let pod: Pod = serde_json::from_value(pod).expect("a Pod");
+            kernel_hostname(&pod, &KubeletConfig::default())
+        };
+        let long = "a".repeat(50);
+        for (spec, want) in [
+            (json!({ "setHostnameAsFQDN": true }), Ok("x".to_owned())),
+            (json!({ "subdomain": "s" }), Ok("x".to_owned())),
+            (
+                json!({ "subdomain": "s", "setHostnameAsFQDN": true }),
+                Ok("x.s.n.svc.cluster.local".to_owned()),
+            ),
+            (
+                json!({ "subdomain": "s", "hostname": "h", "hostnameOverride": "o.example" }),
+                Ok("o.example".to_owned()),
+            ),
+            (
+                json!({ "subdomain": "s", "hostname": long, "setHostnameAsFQDN": true }),
+                Err(format!(
+                    "failed to construct FQDN from pod hostname and cluster domain, FQDN {long}.s.n.svc.cluster.local is too long (64 characters \
+                     is the max, 72 characters requested)"
+                )),
+            ),
+        ] {
+            assert_eq!(of(spec.clone()), want, "{spec}");
+        }
     }
 }

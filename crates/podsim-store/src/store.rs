@@ -151,6 +151,12 @@ impl Store {
         self.inner.state.lock().hub.observe(observer);
     }
 
+    /// How many watch.
+    #[must_use]
+    pub fn watches(&self) -> usize {
+        self.inner.state.lock().hub.watches()
+    }
+
     /// The clock that the store takes its time from.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

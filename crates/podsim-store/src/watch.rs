@@ -170,6 +170,10 @@ impl Hub {
         self.observer = Some(observer);
     }
 
+    pub(crate) fn watches(&self) -> usize {
+        self.watchers.len()
+    }
+
     /// The history begins after this resource version.
     pub(crate) fn forget_before(&mut self, resource_version: u64) {
         self.horizon = resource_version;

@@ -240,7 +240,7 @@ impl Process {
 
     /// Whether the kernel says that it has ended, which `lives` may not know yet.
     pub(crate) fn ended(&self) -> bool {
-        let mut pidfd = [PollFd::new(&*self.pidfd, PollFlags::IN)];
+        let mut pidfd = [PollFd::from_borrowed_fd(self.pidfd.as_fd(), PollFlags::IN)];
         matches!(poll(&mut pidfd, Some(&Timespec::default())), Ok(1))
     }
 

@@ -364,7 +364,7 @@ async fn a_volume_of_an_unsupported_type_is_refused_aloud() {
 #[tokio::test]
 async fn what_others_write_over_the_status_is_set_right_after_a_while() {
     let node = Harness::new().await;
-    node.pod(json!({ "containers": [{ "name": "a", "image": "busybox" }] }))
+    node.pod(json!({ "containers": [{ "name": "a", "image": "busybox", "imagePullPolicy": "Never" }] }))
         .await;
     let write = |change: fn(&mut PodStatus)| {
         let modified = node

@@ -79,9 +79,3 @@ fn check_repeated(times: usize) {
 fn a_life_repeated_is_the_same_every_time() {
     check_repeated(40);
 }
-
-#[test]
-#[ignore = "half a minute"]
-fn a_life_repeated_a_thousand_times_is_the_same_every_time() {
-    check_repeated(1000);
-}

@@ -156,6 +156,24 @@ fn validate_spec(spec: &PodSpec, errors: &mut Vec<FieldError>) {
     if let Some(name) = spec.hostname.as_deref().filter(|n| !n.is_empty()) {
         invalid_if("spec.hostname", name, names::dns_label(name), errors);
     }
+    if let Some(name) = spec.hostname_override.as_deref() {
+        if name.len() > 64 {
+            errors.push(FieldError::invalid(
+                "spec.hostnameOverride",
+                name,
+                "must be no more than 64 bytes",
+            ));
+        }
+        invalid_if("spec.hostnameOverride", name, names::dns_subdomain(name), errors);
+        if spec.host_network == Some(true) {
+            let detail = "hostnameOverride and hostNetwork are mutually exclusive";
+            errors.push(FieldError::invalid_raw("spec.hostNetwork", true, detail));
+        }
+        if spec.set_hostname_as_fqdn == Some(true) {
+            let detail = "hostnameOverride and setHostnameAsFQDN are mutually exclusive";
+            errors.push(FieldError::invalid_raw("spec.setHostnameAsFQDN", true, detail));
+        }
+    }
     if let Some(name) = spec.subdomain.as_deref().filter(|n| !n.is_empty()) {
         invalid_if("spec.subdomain", name, names::dns_label(name), errors);
     }

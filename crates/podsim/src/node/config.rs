@@ -27,7 +27,8 @@ pub(crate) struct NodeConfig {
     cpus: u32,
     /// Interfaces. `cni0` changes the Pods' bridge; others are added. Without any but `cni0` there is an `eth0`.
     pub(crate) interfaces: Vec<Interface>,
-    /// The node's name servers.
+    /// The node's name servers. Without any it is the node's own address on the Pods' bridge, as node-local DNS has it; nobody answers there, and
+    /// so every question fails at once.
     nameservers: Vec<String>,
     /// The registries that may be asked for images, as `localhost:5000`; `*` is all. Others are in PODSIM_REGISTRIES.
     pub(crate) registries: Vec<String>,
@@ -170,7 +171,13 @@ impl NodeConfig {
     /// The node's `/etc/resolv.conf`.
     pub(crate) fn resolv_conf(&self) -> String {
         let line = |server: &String| format!("nameserver {server}\n");
-        self.nameservers.iter().map(line).collect()
+        match self.nameservers.as_slice() {
+            [] => {
+                let bridge = self.cidr().map(|cidr| cidr.gateway().to_string());
+                bridge.iter().map(line).collect()
+            }
+            given => given.iter().map(line).collect(),
+        }
     }
 
     /// The range of the Pods' addresses.
