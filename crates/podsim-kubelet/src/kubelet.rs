@@ -83,12 +83,22 @@ impl Kubelet {
         *self.partition.borrow()
     }
 
-    /// Registers the node and runs its Pods. Ends only with an error; dropping it stops all work but leaves the containers.
-    pub async fn run(&self) -> Result<(), KubeletError> {
+    /// Makes the node known, as ready: from then on the scheduler has it.
+    ///
+    /// # Errors
+    ///
+    /// The runtime is not ready, or the store has no place for the node.
+    pub async fn register(&self) -> Result<(), KubeletError> {
         let node = &self.node;
         node.runtime.status().await?;
         node.runtime.update_runtime_config(&node.config.pod_cidr).await?;
-        node::register(node)?;
+        Ok(node::register(node)?)
+    }
+
+    /// Runs the Pods of the node, which is [registered](Self::register). Ends only with an error; dropping it stops all work but leaves the
+    /// containers.
+    pub async fn run(&self) -> Result<(), KubeletError> {
+        let node = &self.node;
         let pods = Pods {
             node: node.clone(),
             workers: HashMap::new(),

@@ -204,7 +204,13 @@ impl Container {
         };
         let started = process::start(&node.spawner, orders, vec![running.process.pidfd()], stdio).await;
         // It may have ended meanwhile: then setns(2) says "no such process", and this here is told of it a little later.
-        started.map_err(|error| if running.process.ended() { self.not_running() } else { error })
+        started.map_err(|error| {
+            if running.process.ended() {
+                self.not_running()
+            } else {
+                error
+            }
+        })
     }
 
     /// Copies the output to the log until it ends, then notes how the container ended.

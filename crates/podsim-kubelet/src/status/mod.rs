@@ -49,8 +49,8 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         .iter()
         .map(|c| one(c, if is_sidecar(c) { Role::Sidecar } else { Role::Init }))
         .collect();
-    let regular: Vec<_> = spec.containers.iter().map(|c| one(c, Role::Regular)).collect();
-    let ephemeral: Vec<_> = ephemeral_containers(pod)
+    let mut regular: Vec<_> = spec.containers.iter().map(|c| one(c, Role::Regular)).collect();
+    let mut ephemeral: Vec<_> = ephemeral_containers(pod)
         .iter()
         .map(|c| one(&as_container(c), Role::Ephemeral))
         .collect();
@@ -71,8 +71,13 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         sandbox_usable: !pod_sandbox_changed(pod, runtime).0,
         now: &input.now,
     };
+    let conditions = conditions::all(&facts);
+    // `convertToAPIContainerStatuses` in kubelet_pods.go: by name, but those of init containers as in the manifest.
+    for statuses in [&mut regular, &mut ephemeral] {
+        statuses.sort_by(|a: &ContainerStatus, b| a.name.cmp(&b.name));
+    }
     PodStatus {
-        conditions: Some(conditions::all(&facts)),
+        conditions: Some(conditions),
         container_statuses: Some(regular),
         init_container_statuses: (!init.is_empty()).then_some(init),
         ephemeral_container_statuses: (!ephemeral.is_empty()).then_some(ephemeral),

@@ -49,6 +49,7 @@ impl Harness {
         ));
         let (running, scheduler) = (kubelet.clone(), Scheduler::new(store.clone()));
         let controller = NodeController::new(store.clone(), node_controller::GRACE_PERIOD);
+        running.register().await.expect("the node is registered");
         tokio::spawn(async move { running.run().await });
         tokio::spawn(async move { scheduler.run().await });
         tokio::spawn(async move { controller.run().await });

@@ -7,7 +7,7 @@ use crate::runtime_status::PodRuntimeStatus;
 use crate::status::{StatusInput, generate};
 use crate::tests::actions::{container, pod, sandbox};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerState, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use podsim_cri::{ContainerId, PodSandboxState};
 use std::collections::{HashMap, HashSet};
@@ -389,6 +389,32 @@ fn probes_decide_whether_a_container_has_started_and_is_ready() {
         let found: Vec<_> = statuses.iter().map(|s| (s.started, s.ready)).collect();
         assert_eq!(found, [expected, (Some(true), true)]);
     }
+}
+
+#[test]
+fn statuses_are_in_the_order_of_names_but_those_of_init_containers() {
+    let mut case = Case::new("Always", &[], "a:run");
+    let spec = case.pod.spec.get_or_insert_default();
+    for list in [&mut spec.containers, spec.init_containers.get_or_insert_default()] {
+        *list = ["c", "a", "b"]
+            .map(|name| Container {
+                name: name.to_owned(),
+                ..Container::default()
+            })
+            .to_vec();
+    }
+    let status = case.generate();
+    let names = |statuses: Option<Vec<ContainerStatus>>| {
+        statuses
+            .unwrap_or_default()
+            .into_iter()
+            .map(|s| s.name)
+            .collect::<String>()
+    };
+    assert_eq!(
+        (names(status.container_statuses), names(status.init_container_statuses)),
+        ("abc".to_owned(), "cab".to_owned())
+    );
 }
 
 #[test]

@@ -175,7 +175,7 @@ impl Node {
                 }
             });
         }
-        let tasks = control(&store, kubelet);
+        let tasks = control(&store, kubelet).await?;
         Ok(Self {
             store,
             runtime,
@@ -250,8 +250,13 @@ impl Node {
     }
 }
 
-/// All that works on the objects: the kubelet, the scheduler and the controllers. They end when the set is dropped.
-fn control(store: &Store, kubelet: Arc<Kubelet>) -> JoinSet<()> {
+/// All that works on the objects: the kubelet, the scheduler and the controllers. They end when the set is dropped. The node is there before the
+/// scheduler looks for one: the first Pod is not told that there is none.
+async fn control(store: &Store, kubelet: Arc<Kubelet>) -> Result<JoinSet<()>> {
+    kubelet
+        .register()
+        .await
+        .context("the kubelet cannot register the node")?;
     let scheduler = Scheduler::new(store.clone());
     let node_controller = NodeController::new(store.clone(), NODE_GRACE);
     let controllers = podsim_apiserver::controllers::run(store.clone());
@@ -260,7 +265,7 @@ fn control(store: &Store, kubelet: Arc<Kubelet>) -> JoinSet<()> {
     tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
     tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
     tasks.spawn(async move { complain("node controller", node_controller.run().await) });
-    tasks
+    Ok(tasks)
 }
 
 /// An empty store with a new key to sign tokens with.

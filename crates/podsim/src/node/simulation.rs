@@ -33,7 +33,7 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     /// Boots it.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         config: &NodeConfig,
         clock: Arc<VirtualClock>,
         seed: u64,
@@ -70,7 +70,7 @@ impl Simulation {
         Ok(Self {
             runtime,
             clock,
-            _tasks: control(&store, Arc::new(kubelet)),
+            _tasks: control(&store, Arc::new(kubelet)).await?,
             store,
         })
     }

@@ -100,7 +100,7 @@ pub(super) async fn run(context: &Context, args: &RunArgs, clock: Arc<VirtualClo
         let processes = trace.clone();
         observers.processes = Some(Arc::new(move |task, event| processes.process(task, event)));
     }
-    let node = Simulation::start(&config, clock, args.clock.seed.unwrap_or_default(), observers)?;
+    let node = Simulation::start(&config, clock, args.clock.seed.unwrap_or_default(), observers).await?;
     let run = Run {
         context: context.clone(),
         node,
