@@ -3,6 +3,8 @@
 mod cli;
 mod clients;
 mod conformance;
+#[cfg(target_os = "linux")]
+mod differences;
 mod host_path;
 #[cfg(target_os = "linux")]
 mod host_task;

@@ -55,6 +55,7 @@ enum Command {
     Node(node::NodeArgs),
     Image(image::ImageArgs),
     Test(notes::command::TestArgs),
+    DiffBackends(notes::differences::DifferencesArgs),
     Completion(completion::CompletionArgs),
     Version(version::VersionArgs),
 }
@@ -62,7 +63,10 @@ enum Command {
 impl Cli {
     /// Whether a node runs in this process: then it needs all threads, a client needs one.
     pub(crate) fn runs_a_node(&self) -> bool {
-        matches!(self.command, Command::Run(_) | Command::Serve(_) | Command::Test(_))
+        matches!(
+            self.command,
+            Command::Run(_) | Command::Serve(_) | Command::Test(_) | Command::DiffBackends(_)
+        )
     }
 
     /// Whether the node's time is virtual: then there is one thread, whose idleness is what time waits for.
@@ -76,6 +80,7 @@ impl Cli {
             Command::Run(args) => args.prepare(),
             Command::Serve(args) => args.prepare(),
             Command::Test(args) => args.prepare(),
+            Command::DiffBackends(args) => args.prepare(),
             Command::Node(args) => args.prepare().map(|()| Vec::new()),
             _ => Ok(Vec::new()),
         }
@@ -107,6 +112,7 @@ impl Cli {
             Command::Node(args) => node::run(context, args).await,
             Command::Image(args) => image::run(context, args).await,
             Command::Test(args) => notes::command::run(context, args).await,
+            Command::DiffBackends(args) => notes::differences::run(context, args).await,
             Command::Completion(args) => completion::run(context, args).await,
             Command::Version(args) => version::run(context, args).await,
         }

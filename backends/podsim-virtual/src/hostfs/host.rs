@@ -5,9 +5,6 @@ use podsim_sys::{DeviceNumber, Errno, FileType, Mode, Result, Stat};
 use std::io;
 use std::time::{Duration, SystemTime};
 
-/// Who owns what is not podsim's own.
-const NOBODY: u32 = 65534;
-
 /// The errno of a failure.
 pub(super) fn to_errno(error: &io::Error) -> Errno {
     #[cfg(target_os = "linux")]
@@ -69,7 +66,7 @@ pub(super) fn stat(metadata: &Metadata, dev: DeviceNumber) -> Stat {
     let (atime, mtime) = (since_epoch(metadata.accessed()), since_epoch(metadata.modified()));
     let file_type = file_type(metadata.file_type());
     let size = metadata.len();
-    let mut stat = Stat {
+    let stat = Stat {
         dev,
         ino: 1,
         file_type,
@@ -91,20 +88,29 @@ pub(super) fn stat(metadata: &Metadata, dev: DeviceNumber) -> Stat {
         ctime: mtime,
     };
     #[cfg(unix)]
-    {
-        use cap_std::fs::MetadataExt;
-        stat.ino = metadata.ino();
-        stat.mode = Mode((metadata.mode() & 0o7777) as u16);
-        stat.nlink = u32::try_from(metadata.nlink()).unwrap_or(u32::MAX);
-        let own = |id: u32, own: u32| if id == own { 0 } else { NOBODY };
-        stat.uid = own(metadata.uid(), rustix::process::geteuid().as_raw());
-        stat.gid = own(metadata.gid(), rustix::process::getegid().as_raw());
-        stat.blocks = metadata.blocks();
-        let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
-        let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
-        stat.ctime = Duration::new(seconds, nanoseconds.min(999_999_999));
-    }
+    let stat = with_unix(stat, metadata);
     stat
+}
+
+/// What only Unix knows of a file.
+#[cfg(unix)]
+fn with_unix(stat: Stat, metadata: &Metadata) -> Stat {
+    use cap_std::fs::MetadataExt;
+    /// Who owns what is not podsim's own.
+    const NOBODY: u32 = 65534;
+    let own = |id: u32, own: u32| if id == own { 0 } else { NOBODY };
+    let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
+    let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
+    Stat {
+        ino: metadata.ino(),
+        mode: Mode((metadata.mode() & 0o7777) as u16),
+        nlink: u32::try_from(metadata.nlink()).unwrap_or(u32::MAX),
+        uid: own(metadata.uid(), rustix::process::geteuid().as_raw()),
+        gid: own(metadata.gid(), rustix::process::getegid().as_raw()),
+        blocks: metadata.blocks(),
+        ctime: Duration::new(seconds, nanoseconds.min(999_999_999)),
+        ..stat
+    }
 }
 
 /// Makes a symbolic link in a directory.

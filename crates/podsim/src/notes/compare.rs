@@ -257,6 +257,15 @@ pub(crate) struct Mismatch {
     pub(crate) why: String,
 }
 
+/// The line with the names of what they are in place of its variables: lines that say the same of different things are equal.
+pub(crate) fn masked(line: &str) -> String {
+    let part = |segment| match segment {
+        Segment::Text(text) => text,
+        Segment::Variable(class, _) => format!("<{class:?}>"),
+    };
+    segments(line).into_iter().map(part).collect()
+}
+
 /// Compares lines, and gives what was learned. A line `...` in the document matches any lines, also none.
 ///
 /// # Errors

@@ -4,10 +4,12 @@
 //! * [`run`]: applies the manifests and types the commands, on a node of the document's own.
 //! * [`terminal`]: the shell that they are typed into.
 //! * [`compare`]: judges the output.
+//! * [`differences`]: the same looks at both backends, compared so too (`podsim diff-backends`).
 //! * [`report`]: tells what came of it.
 
 pub(crate) mod command;
 mod compare;
+pub(crate) mod differences;
 mod document;
 mod report;
 mod run;

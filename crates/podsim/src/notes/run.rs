@@ -42,6 +42,31 @@ pub(crate) async fn run(file: &Path, text: &str, node: &Node) -> Result<(Report,
     Ok((report, runner.edits))
 }
 
+/// Applies manifests, waits until their Pods have settled, and types commands: what each of them printed.
+///
+/// # Errors
+///
+/// A manifest is refused, or the node's shell does not answer.
+pub(super) async fn observe(node: &Node, manifests: &[String], commands: &[&str]) -> Result<Vec<Vec<String>>> {
+    let mut runner = Runner {
+        node,
+        terminal: None,
+        edits: Vec::new(),
+    };
+    for manifest in manifests {
+        if let (name, Outcome::Failed(why)) = runner.apply(manifest, 1).await? {
+            anyhow::bail!("{name}: {why}");
+        }
+    }
+    let mut printed = Vec::new();
+    for command in commands {
+        runner.idle().await;
+        let answer = runner.terminal().await?.run(command, None).await;
+        printed.push(answer.with_context(|| (*command).to_owned())?.lines);
+    }
+    Ok(printed)
+}
+
 /// The document with its outputs replaced by those of the run.
 pub(crate) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
