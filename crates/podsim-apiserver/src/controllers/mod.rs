@@ -17,10 +17,15 @@ use futures_util::future::select_all;
 use podsim_store::{Kind, Object, Selectors, Since, Store, StoreError, Watch, kinds};
 use serde_json::{Value, json};
 
-/// Runs the controllers for ever; an error only if the store cannot be watched.
+/// What a cluster has from the beginning: its namespaces, the Service `kubernetes`, the roles. It has to be there before the first Pod, whose
+/// environment tells of the Service.
+pub fn bootstrap(store: &Store) {
+    namespace::bootstrap(store);
+    roles::bootstrap(store);
+}
+
+/// Runs the controllers for ever, after [`bootstrap`]; an error only if the store cannot be watched.
 pub async fn run(store: Store) -> Result<(), StoreError> {
-    namespace::bootstrap(&store);
-    roles::bootstrap(&store);
     tokio::try_join!(
         each_change(&store, &[&kinds::NAMESPACE], namespace::reconcile),
         each_change(

@@ -250,9 +250,10 @@ impl Node {
     }
 }
 
-/// All that works on the objects: the kubelet, the scheduler and the controllers. They end when the set is dropped. The node is there before the
-/// scheduler looks for one: the first Pod is not told that there is none.
+/// All that works on the objects: the kubelet, the scheduler and the controllers. They end when the set is dropped. The node and what a cluster has
+/// from the beginning are there before: the first Pod is not told that there is no node, and its environment has the Service `kubernetes`.
 async fn control(store: &Store, kubelet: Arc<Kubelet>) -> Result<JoinSet<()>> {
+    podsim_apiserver::controllers::bootstrap(store);
     kubelet
         .register()
         .await
