@@ -42,6 +42,11 @@ bench:
     cargo build --release
     ./tests/bench.sh
 
+# The Linux backend beside podman (as root; needs podman, runc, catatonit, a static busybox, hyperfine)
+bench-linux:
+    cargo build --release
+    ./tests/bench-linux.sh
+
 # What clients send, changed at random: a minute for each reader of it
 fuzz:
     PODSIM_FUZZ_SECONDS=60 cargo test --release -p podsim-apiserver --lib -- --nocapture --test-threads=4 fuzz
