@@ -48,6 +48,12 @@ const VERBS: &[&str] = &[
 
 /// All subresources but `status` and `scale`, which are told by the kind.
 const SUBRESOURCES: &[Subresource] = &[
+    sub(
+        "CertificateSigningRequest",
+        "approval",
+        ("", "", "CertificateSigningRequest"),
+        READ_WRITE,
+    ),
     sub("Namespace", "finalize", ("", "", "Namespace"), &["update"]),
     sub("Pod", "attach", ("", "", "PodAttachOptions"), CONNECT),
     sub("Pod", "binding", ("", "", "Binding"), CREATE),
@@ -133,6 +139,15 @@ const VIRTUAL: &[Virtual] = &[
         false,
         CREATE,
     ),
+    (
+        "autoscaling",
+        "v1",
+        "horizontalpodautoscalers",
+        "horizontalpodautoscaler",
+        "HorizontalPodAutoscaler",
+        true,
+        VERBS,
+    ),
     ("events.k8s.io", "v1", "events", "event", "Event", true, VERBS),
     (
         "metrics.k8s.io",
@@ -200,7 +215,11 @@ fn resources(store: &Store) -> Vec<Resource> {
             kind,
             namespaced,
             verbs,
-            stored: None,
+            // Another version of a stored kind is as that is.
+            stored: kinds::ALL
+                .iter()
+                .copied()
+                .find(|stored| stored.group == group && stored.plural == plural),
         },
     );
     stored.chain(more).collect()

@@ -2,14 +2,10 @@
 //! the other words again (`pkg/apis/events/v1/conversion.go`).
 
 use crate::body::content_type;
-use crate::status::{ApiError, Result};
-use axum::body::Body;
+use crate::second_view;
+use crate::status::Result;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Uri, header};
 use axum::response::Response;
-use bytes::Bytes;
-use futures_util::StreamExt;
-use http_body_util::BodyExt;
 use serde_json::Value;
 
 /// The group.
@@ -27,88 +23,24 @@ const FIELDS: &[(&str, &str)] = &[
     ("deprecatedLastTimestamp", "lastTimestamp"),
 ];
 
-/// A larger body is cut off when it is read; this is only what is kept of it meanwhile.
-const LIMIT: usize = 3 << 20;
-
 /// The request as the core group takes it.
 pub(crate) async fn to_core(request: Request, rest: &[&str]) -> Result<Request> {
-    let (mut parts, body) = request.into_parts();
-    let query = parts
-        .uri
-        .query()
-        .map(|query| format!("?{}", core_query(query)))
-        .unwrap_or_default();
-    let uri = format!("/api/v1/{}{query}", rest.join("/"));
-    parts.uri = uri.parse::<Uri>().map_err(|_| ApiError::no_such_path())?;
-    let patch = content_type(&parts.headers) == "application/json-patch+json";
-    if !matches!(
-        content_type(&parts.headers),
-        "" | "application/json"
-            | "application/json-patch+json"
-            | "application/merge-patch+json"
-            | "application/strategic-merge-patch+json"
-    ) {
-        return Err(ApiError::unsupported_media_type(
-            "events.k8s.io is spoken in JSON - accepted media types include: application/json",
-        ));
-    }
-    let bytes = http_body_util::Limited::new(body, LIMIT).collect().await;
-    let bytes = bytes.map_err(|_| ApiError::too_large(LIMIT))?.to_bytes();
-    let bytes = match serde_json::from_slice::<Value>(&bytes) {
-        Ok(mut value) => {
-            if patch {
-                rename_paths(&mut value);
-            } else {
-                rename(&mut value, true);
-            }
-            Bytes::from(value.to_string())
+    let query = request.uri().query().map(core_query);
+    let path = format!("/api/v1/{}", rest.join("/"));
+    let patch = content_type(request.headers()) == "application/json-patch+json";
+    second_view::request(request, &path, query, GROUP, |value| {
+        if patch {
+            rename_paths(value);
+        } else {
+            rename(value, true);
         }
-        // Nothing, or nothing that can be read: the next one says so.
-        Err(_) => bytes,
-    };
-    parts
-        .headers
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    parts.headers.remove(header::TRANSFER_ENCODING);
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    })
+    .await
 }
 
 /// The answer in the words of this group: an object, a list, a table, or a line for each event of a watch.
 pub(crate) async fn from_core(answer: Response) -> Result<Response> {
-    let (mut parts, body) = answer.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    let watch = body.size_hint_is_open();
-    if !watch {
-        let bytes = body.collect().await.map_err(ApiError::internal)?.to_bytes();
-        return Ok(Response::from_parts(parts, Body::from(convert(&bytes))));
-    }
-    // Each piece of a watch's body is whole lines.
-    let whole = |piece: Bytes| -> Bytes {
-        let lines = piece.split_inclusive(|byte| *byte == b'\n');
-        let lines: Vec<Bytes> = lines.map(|line| convert(&piece.slice_ref(line))).collect();
-        Bytes::from(lines.concat())
-    };
-    let lines = body.into_data_stream().map(move |piece| piece.map(whole));
-    Ok(Response::from_parts(parts, Body::from_stream(lines)))
-}
-
-trait SizeHint {
-    fn size_hint_is_open(&self) -> bool;
-}
-
-impl SizeHint for Body {
-    fn size_hint_is_open(&self) -> bool {
-        hyper::body::Body::size_hint(self).exact().is_none()
-    }
-}
-
-fn convert(bytes: &Bytes) -> Bytes {
-    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else {
-        return bytes.clone();
-    };
-    rename(&mut value, false);
-    let end = if bytes.ends_with(b"\n") { "\n" } else { "" };
-    Bytes::from(format!("{value}{end}"))
+    second_view::answer(answer, |value| rename(value, false)).await
 }
 
 /// Renames the fields of an Event, wherever it is in the answer.

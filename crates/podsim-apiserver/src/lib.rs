@@ -18,6 +18,7 @@
 
 mod apply;
 mod authorize;
+mod autoscaling;
 mod body;
 pub mod controllers;
 mod discovery;
@@ -40,6 +41,7 @@ mod protobuf;
 mod proxy;
 mod query;
 mod review;
+mod second_view;
 pub mod server;
 pub mod status;
 mod stream;

@@ -125,7 +125,7 @@ pub(crate) fn updated(app: &App, kind: &Kind, old: &Value, new: &mut Value, mana
     let (before, after) = (Fields::of(&schema, old), Fields::of(&schema, new));
     let mut changed = after.differing(&schema, old, new);
     // What is only there to hold other fields is not given away with them.
-    let status = manager.subresource == "status";
+    let status = ["status", "approval"].contains(&manager.subresource.as_str());
     changed = changed.only_part(status);
     let gone = before.minus(&after).only_part(status);
     if changed.is_empty() && gone.is_empty() {

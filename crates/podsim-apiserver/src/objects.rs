@@ -9,6 +9,7 @@ use crate::server::{App, json_response};
 use crate::status::{ApiError, Result};
 use crate::table::{columns, only_metadata, table};
 use crate::target::Target;
+use crate::user::User;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -146,8 +147,12 @@ pub(crate) async fn create(app: &App, target: &Target, query: &Query, request: R
     let namespace = writable_namespace(target)?;
     let store = writable_store(app, query)?;
     let headers = request.headers().clone();
+    let user = request.extensions().get::<User>().cloned().unwrap_or_default();
     let mut object = read_object(request).await?;
     check_type(target.kind, &object)?;
+    if *target.kind == kinds::CERTIFICATE_SIGNING_REQUEST {
+        user.sign(&mut object["spec"]);
+    }
     let mut warnings = validate_fields(app, target.kind, &object, query)?;
     warnings.extend(unsupported(target.kind, &object));
     managed::created(app, target.kind, &mut object, &Manager::of(query, &headers, target));
@@ -229,6 +234,9 @@ fn unsupported(kind: &Kind, object: &Value) -> Vec<String> {
         "networking.k8s.io" => return nobody("routes or forbids nothing by it"),
         "rbac.authorization.k8s.io" => return nobody("does not evaluate it: whoever is let in may do everything"),
         "admissionregistration.k8s.io" => return nobody("calls no webhooks"),
+        "autoscaling" => return nobody("scales nothing by it"),
+        "certificates.k8s.io" => return nobody("signs nothing"),
+        "flowcontrol.apiserver.k8s.io" => return nobody("holds no request back by it"),
         "apiregistration.k8s.io" => return nobody("forwards no requests to other API servers"),
         _ => {}
     }
@@ -288,6 +296,7 @@ pub(crate) fn write(store: &Store, target: &Target, object: Value) -> std::resul
     match target.subresource.as_deref() {
         Some("status") => store.update_status(target.kind, namespace, object),
         Some("ephemeralcontainers") => store.update_ephemeral_containers(namespace, object),
+        Some("approval") => store.update_approval(object),
         Some("finalize") => store.finalize_namespace(object),
         _ => store.update(target.kind, namespace, object),
     }

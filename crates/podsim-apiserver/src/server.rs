@@ -6,8 +6,8 @@ use crate::query::Query;
 use crate::status::{ApiError, Result};
 use crate::target::Target;
 use crate::{
-    authorize, discovery, events, gzip, metrics, negotiate, objects, openapi, pods, proxy, review, subresource, user,
-    watch,
+    authorize, autoscaling, discovery, events, gzip, metrics, negotiate, objects, openapi, pods, proxy, review,
+    subresource, user, watch,
 };
 use axum::Router;
 use axum::extract::{Request, State};
@@ -203,7 +203,7 @@ async fn handle(State(front): State<Front>, request: Request) -> Response {
     if gzip { gzip::compress(answer).await } else { answer }
 }
 
-async fn route(front: &Front, request: Request) -> Result<Response> {
+async fn route(front: &Front, mut request: Request) -> Result<Response> {
     let app = &front.app;
     let path = percent_decode(request.uri().path()).ok_or_else(ApiError::no_such_path)?;
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -215,6 +215,8 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
     let query = Query::parse(request.uri().query())?;
     let action = authorize::action(request.method(), &path, &segments, query.get("watch").is_some());
     authorize::check(&app.store, &user, &action)?;
+    // For what notes who has made it.
+    request.extensions_mut().insert(user.clone());
     let aggregated = negotiate::wants_aggregated(request.headers());
     let document = match segments.as_slice() {
         [] => Some(discovery::paths(&app.store)),
@@ -246,6 +248,13 @@ async fn route(front: &Front, request: Request) -> Result<Response> {
             let query = Query::parse(request.uri().query())?;
             let answer = resource(app, "", "v1", rest, &query, request).await?;
             return events::from_core(answer).await;
+        }
+        ["apis", autoscaling::GROUP, "v1", rest @ ..] => {
+            let target = Target::parse(&app.store, autoscaling::GROUP, "v2", rest);
+            let target = target.ok_or_else(ApiError::no_such_path)?;
+            let request = autoscaling::to_v2(app, request, &target, rest).await?;
+            let answer = resource(app, autoscaling::GROUP, "v2", rest, &query, request).await?;
+            return autoscaling::from_v2(answer).await;
         }
         ["apis", group, version, rest @ ..] => return resource(app, group, version, rest, &query, request).await,
         ["openapi", "v2"] if negotiate::accepts(request.headers(), openapi::V2_PROTOBUF) => {
@@ -299,13 +308,13 @@ async fn resource(
     };
     let namespace = target.namespace_or_none();
     match (method, target.subresource.as_deref()) {
-        (Method::GET, None | Some("status" | "ephemeralcontainers")) => {
+        (Method::GET, None | Some("status" | "ephemeralcontainers" | "approval")) => {
             objects::get(app, &target, name, query, request.headers())
         }
-        (Method::PUT, None | Some("status" | "ephemeralcontainers" | "finalize")) => {
+        (Method::PUT, None | Some("status" | "ephemeralcontainers" | "approval" | "finalize")) => {
             objects::update(app, &target, name, query, request).await
         }
-        (Method::PATCH, None | Some("status" | "ephemeralcontainers")) => {
+        (Method::PATCH, None | Some("status" | "ephemeralcontainers" | "approval")) => {
             objects::patch(app, &target, name, query, request).await
         }
         (Method::DELETE, None) => objects::delete(app, &target, name, query, request).await,

@@ -48,6 +48,17 @@ impl User {
         value
     }
 
+    /// Notes in the `spec` of a CertificateSigningRequest who has made it, whatever it said of that (`csrStrategy.PrepareForCreate`).
+    pub(crate) fn sign(&self, spec: &mut Value) {
+        let Some(spec) = spec.as_object_mut() else { return };
+        for field in ["username", "uid", "groups", "extra"] {
+            spec.remove(field);
+        }
+        if let Value::Object(user) = self.to_value() {
+            spec.extend(user);
+        }
+    }
+
     /// Who the `spec` of a SubjectAccessReview asks about.
     pub(crate) fn of_review(spec: &Value) -> Self {
         let groups = spec["groups"].as_array().into_iter().flatten();

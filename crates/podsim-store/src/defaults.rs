@@ -76,6 +76,18 @@ pub(crate) fn set(kind: &Kind, object: &mut Value) -> Result<(), StoreError> {
             ("/volumeBindingMode", json!("Immediate")),
         ]),
         "PriorityClass" => each(&[("/preemptionPolicy", json!("PreemptLowerPriority"))]),
+        "HorizontalPodAutoscaler" => {
+            let target = json!({"type": "Utilization", "averageUtilization": 80});
+            each(&[
+                ("/spec/minReplicas", json!(1)),
+                (
+                    "/spec/metrics",
+                    json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]),
+                ),
+            ]);
+        }
+        "FlowSchema" => each(&[("/spec/matchingPrecedence", json!(1000))]),
+        "PriorityLevelConfiguration" => set_priority_level(object),
         "NetworkPolicy" => each(&[("/spec/policyTypes", json!(["Ingress"]))]),
         "CustomResourceDefinition" => set_crd(object),
         _ => {}
@@ -198,6 +210,28 @@ fn set_service(object: &mut Value) {
             port["targetPort"] = Value::Null;
         }
         or_set(port, "/targetPort", number);
+    }
+}
+
+fn set_priority_level(object: &mut Value) {
+    match text(object, "/spec/type") {
+        "Exempt" => {
+            or_set(object, "/spec/exempt", json!({}));
+            or_set(object, "/spec/exempt/nominalConcurrencyShares", json!(0));
+            or_set(object, "/spec/exempt/lendablePercent", json!(0));
+        }
+        "Limited" if object["spec"]["limited"].is_object() => {
+            or_set(object, "/spec/limited/nominalConcurrencyShares", json!(30));
+            or_set(object, "/spec/limited/lendablePercent", json!(0));
+            if text(object, "/spec/limited/limitResponse/type") == "Queue" {
+                or_set(object, "/spec/limited/limitResponse/queuing", json!({}));
+                for (field, default) in [("queues", 64), ("handSize", 8), ("queueLengthLimit", 50)] {
+                    let pointer = format!("/spec/limited/limitResponse/queuing/{field}");
+                    or_set(object, &pointer, json!(default));
+                }
+            }
+        }
+        _ => {}
     }
 }
 

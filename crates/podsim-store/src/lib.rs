@@ -12,6 +12,7 @@
 //! * [`manifest`]: YAML and JSON files into objects, strictly, with line and column of every complaint.
 
 mod api;
+mod certificate;
 mod custom;
 mod database;
 mod defaults;

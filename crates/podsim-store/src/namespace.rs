@@ -61,7 +61,7 @@ pub(crate) fn prepare_to_finalize(object: &mut Value) -> Result<(), StoreError> 
             errors,
         });
     }
-    strategy::prepare_for_status_update(&kinds::NAMESPACE, None, object)
+    strategy::prepare_for_finalize(object)
 }
 
 impl State {

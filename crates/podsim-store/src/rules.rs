@@ -1,5 +1,6 @@
 //! What is refused in objects of the kinds that are kept rather than run (`pkg/apis/*/validation`). (Pods have a folder of their own.)
 
+use crate::certificate;
 use crate::pod::names;
 use crate::state::text;
 use crate::{FieldError, Kind};
@@ -52,6 +53,20 @@ pub(crate) fn validate(kind: &Kind, object: &Value) -> Vec<FieldError> {
             errors.extend(names::dns_label(handler).map(|wrong| FieldError::invalid("handler", handler, wrong)));
         }
         "PriorityClass" => validate_priority_class(object, &mut errors),
+        "HorizontalPodAutoscaler" => validate_autoscaler(object, &mut errors),
+        "CertificateSigningRequest" => errors.extend(certificate::validate(object)),
+        "FlowSchema" => {
+            require("/spec/priorityLevelConfiguration/name");
+            validate_precedence(object, &mut errors);
+        }
+        "PriorityLevelConfiguration" => {
+            let kind = text(object, "/spec/type");
+            if !["Exempt", "Limited"].contains(&kind) {
+                errors.push(FieldError::not_supported("spec.type", kind, &["Exempt", "Limited"]));
+            } else if kind == "Limited" {
+                require("/spec/limited");
+            }
+        }
         "CustomResourceDefinition" => {
             for pointer in [
                 "/spec/group",
@@ -177,6 +192,39 @@ fn validate_priority_class(object: &Value, errors: &mut Vec<FieldError>) {
         let detail = format!("maximum allowed value of a user defined priority is {MAX_PRIORITY}");
         errors.push(FieldError::forbidden("value", detail));
     }
+}
+
+/// `validateHorizontalPodAutoscalerSpec`, as far as it is about numbers and the target.
+fn validate_autoscaler(object: &Value, errors: &mut Vec<FieldError>) {
+    let number = |field: &str| object["spec"][field].as_i64();
+    let mut wrong = |field: &str, value: i64, detail: &str| {
+        errors.push(FieldError::invalid_raw(format!("spec.{field}"), value, detail));
+    };
+    let (min, max) = (number("minReplicas"), number("maxReplicas").unwrap_or(0));
+    if let Some(min) = min.filter(|min| *min < 1) {
+        wrong("minReplicas", min, "must be greater than or equal to 1");
+    }
+    if max < 1 {
+        wrong("maxReplicas", max, "must be greater than 0");
+    }
+    if min.is_some_and(|min| max < min) {
+        wrong("maxReplicas", max, "must be greater than or equal to `minReplicas`");
+    }
+    for field in ["kind", "name"] {
+        if text(object, &format!("/spec/scaleTargetRef/{field}")).is_empty() {
+            errors.push(FieldError::required(format!("spec.scaleTargetRef.{field}"), ""));
+        }
+    }
+}
+
+fn validate_precedence(object: &Value, errors: &mut Vec<FieldError>) {
+    let precedence = object["spec"]["matchingPrecedence"].as_i64().unwrap_or(0);
+    let detail = match precedence {
+        ..=0 => "must be a positive value",
+        1..=10_000 => return,
+        _ => "must not be greater than 10000",
+    };
+    errors.push(FieldError::invalid_raw("spec.matchingPrecedence", precedence, detail));
 }
 
 /// As Go prints a map of labels.
@@ -329,6 +377,27 @@ mod tests {
                 &kinds::PRIORITY_CLASS,
                 json!({"metadata": {"name": "system-node-critical"}, "value": 2_000_001_000}),
                 vec![],
+            ),
+            (
+                &kinds::HORIZONTAL_POD_AUTOSCALER,
+                json!({"spec": {"minReplicas": 3, "maxReplicas": 2, "scaleTargetRef": {"kind": "Deployment"}}}),
+                vec![
+                    "spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`".to_owned(),
+                    "spec.scaleTargetRef.name: Required value".to_owned(),
+                ],
+            ),
+            (
+                &kinds::FLOW_SCHEMA,
+                json!({"spec": {"matchingPrecedence": 10_001}}),
+                vec![
+                    "spec.priorityLevelConfiguration.name: Required value".to_owned(),
+                    "spec.matchingPrecedence: Invalid value: 10001: must not be greater than 10000".to_owned(),
+                ],
+            ),
+            (
+                &kinds::PRIORITY_LEVEL_CONFIGURATION,
+                json!({"spec": {"type": "Some"}}),
+                vec!["spec.type: Unsupported value: \"Some\": supported values: \"Exempt\", \"Limited\"".to_owned()],
             ),
         ] {
             assert_eq!(said(&validate(kind, &object)), expected, "{object}");

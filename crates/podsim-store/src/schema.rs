@@ -96,6 +96,8 @@ impl Schemas {
             discovery::v1 { EndpointSlice }
             storage::v1 { StorageClass, CSINode, CSIDriver }
             admissionregistration::v1 { ValidatingWebhookConfiguration, MutatingWebhookConfiguration }
+            certificates::v1 { CertificateSigningRequest }
+            flowcontrol::v1 { FlowSchema, PriorityLevelConfiguration }
             node::v1 { RuntimeClass }
             scheduling::v1 { PriorityClass }
             coordination::v1 { Lease }

@@ -4,7 +4,7 @@ use crate::custom::Customs;
 use crate::database::{Content, Database};
 use crate::store::{Deleted, Object};
 use crate::watch::{Change, Filter, Hub};
-use crate::{FieldError, Kind, StoreError, custom, kinds, namespace, strategy, time};
+use crate::{FieldError, Kind, StoreError, certificate, custom, kinds, namespace, strategy, time};
 use podsim_sys::Clock;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -59,6 +59,8 @@ pub(crate) enum Part {
     Ephemeral,
     /// `spec.finalizers` of a namespace.
     Finalize,
+    /// `status.conditions` of a CertificateSigningRequest.
+    Approval,
 }
 
 impl State {
@@ -190,7 +192,11 @@ impl State {
                 }
                 object
             }
-            Part::Status => {
+            Part::Approval | Part::Status if *kind == kinds::CERTIFICATE_SIGNING_REQUEST => {
+                let now = time::now(self.clock.as_ref());
+                certificate::decided(&old, &object, part == Part::Approval, &now)
+            }
+            Part::Status | Part::Approval => {
                 let mut new = old.as_ref().clone();
                 copy_field(&mut new, &object, "status");
                 let custom = self.customs.schema(kind).is_some();
@@ -214,7 +220,9 @@ impl State {
         let schema = self.customs.schema(kind);
         match part {
             Part::Spec => strategy::prepare_for_update(kind, schema.as_deref(), &mut new, &old)?,
-            Part::Status => strategy::prepare_for_status_update(kind, schema.as_deref(), &mut new)?,
+            Part::Status | Part::Approval => {
+                strategy::prepare_for_status_update(kind, schema.as_deref(), &mut new, &old)?;
+            }
             Part::Finalize => namespace::prepare_to_finalize(&mut new)?,
             Part::Ephemeral => strategy::prepare_for_ephemeral_update(&mut new, &old)?,
         }

@@ -337,6 +337,12 @@ impl Store {
         self.replace(&kinds::POD, namespace, object, Part::Ephemeral)
     }
 
+    /// Approves or denies a CertificateSigningRequest (the `approval` subresource): of `object` only `status.conditions`, its name and
+    /// its `resourceVersion` count.
+    pub fn update_approval(&self, object: Value) -> Result<Object, StoreError> {
+        self.replace(&kinds::CERTIFICATE_SIGNING_REQUEST, "", object, Part::Approval)
+    }
+
     /// Replaces `spec.finalizers` of a namespace (the `finalize` subresource); the rest of `object` but its name and `resourceVersion` is
     /// ignored. A namespace that is being deleted ends when it is empty and nothing but `kubernetes` is in the list.
     pub fn finalize_namespace(&self, object: Value) -> Result<Object, StoreError> {

@@ -4,7 +4,7 @@
 use crate::api::{from_value, to_value};
 use crate::pod::admission::Objects;
 use crate::pod::{self, names};
-use crate::{FieldError, Kind, StoreError, defaults, kinds, rules, schema, service};
+use crate::{FieldError, Kind, StoreError, certificate, defaults, kinds, rules, schema, service};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -128,8 +128,8 @@ fn validate(kind: &Kind, object: &Value) -> Result<Vec<FieldError>, StoreError> 
         names::dns_subdomain
     };
     let mut errors = vec![];
-    // Roles and their bindings may be called `system:node`.
-    if kind.group == "rbac.authorization.k8s.io" {
+    // Roles and their bindings may be called `system:node`, requests for certificates anything.
+    if ["rbac.authorization.k8s.io", "certificates.k8s.io"].contains(&kind.group) {
         if meta.name.as_deref().unwrap_or_default().is_empty() && meta.generate_name.is_none() {
             errors.push(FieldError::required(
                 "metadata.name",
@@ -237,6 +237,9 @@ pub(crate) fn prepare_for_update(
     } else if *kind == kinds::NAMESPACE {
         // Those are the subresource's, `finalize`.
         object["spec"] = old["spec"].clone();
+    } else if *kind == kinds::CERTIFICATE_SIGNING_REQUEST {
+        // What was asked for stays (`csrStrategy.PrepareForUpdate`).
+        object["spec"] = old["spec"].clone();
     }
     let mut errors = validate(kind, object)?;
     if let Some(schema) = custom {
@@ -249,13 +252,23 @@ pub(crate) fn prepare_for_update(
     invalid(kind, object, errors)
 }
 
-/// A changed status only has to be of the right type.
+/// A changed status only has to be of the right type; conditions of a CertificateSigningRequest are looked at.
 pub(crate) fn prepare_for_status_update(
     kind: &Kind,
     custom: Option<&Value>,
     object: &mut Value,
+    old: &Value,
 ) -> Result<(), StoreError> {
-    normalise(kind, custom, object)
+    normalise(kind, custom, object)?;
+    if *kind == kinds::CERTIFICATE_SIGNING_REQUEST {
+        invalid(kind, object, certificate::validate_conditions(object, old))?;
+    }
+    Ok(())
+}
+
+/// A namespace whose finalizers were changed only has to be of the right type.
+pub(crate) fn prepare_for_finalize(object: &mut Value) -> Result<(), StoreError> {
+    normalise(&kinds::NAMESPACE, None, object)
 }
 
 /// The metadata that a write of the status may change: in Kubernetes nearly every kind takes it over with the status. (A Deployment keeps its

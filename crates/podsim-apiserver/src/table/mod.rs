@@ -4,6 +4,7 @@
 
 mod custom;
 mod event;
+mod kept;
 mod node;
 mod pod;
 mod told;

@@ -1,6 +1,6 @@
 //! Columns that are told cell by cell: the kinds of `pkg/printers/internalversion/printers.go` but Pod, Node and Event.
 
-use super::{Column, col, created, length, name, or_none, timestamp, wide};
+use super::{Column, col, created, kept, length, name, or_none, timestamp, wide};
 use crate::duration::{age, human_duration};
 use jiff::Timestamp;
 use podsim_store::Kind;
@@ -329,7 +329,7 @@ const TOLD: &[(&[&str], Told)] = &[
         &[
             (col("Name"), Name),
             (col("Reference"), Made(reference)),
-            (col("Targets"), Made(|_, _| json!("<unknown>"))),
+            (col("Targets"), Made(kept::targets)),
             (col("MinPods"), TextOr("/spec/minReplicas", "<unset>")),
             (col("MaxPods"), Number("/spec/maxReplicas")),
             (col("Replicas"), Number("/status/currentReplicas")),
@@ -404,6 +404,55 @@ const TOLD: &[(&[&str], Told)] = &[
             (col("Global-Default"), TextOr("/globalDefault", "false")),
             (col("Age"), Age),
             (col("PreemptionPolicy"), Text("/preemptionPolicy")),
+        ],
+    ),
+    (
+        &["CertificateSigningRequest"],
+        &[
+            (col("Name"), Name),
+            (col("Age"), Age),
+            (col("SignerName"), TextOr("/spec/signerName", "<none>")),
+            (col("Requestor"), Text("/spec/username")),
+            (col("RequestedDuration"), Made(kept::requested_duration)),
+            (col("Condition"), Made(kept::decision)),
+        ],
+    ),
+    (
+        &["FlowSchema"],
+        &[
+            (col("Name"), Name),
+            (col("PriorityLevel"), Text("/spec/priorityLevelConfiguration/name")),
+            (col("MatchingPrecedence"), Number("/spec/matchingPrecedence")),
+            (
+                col("DistinguisherMethod"),
+                TextOr("/spec/distinguisherMethod/type", "<none>"),
+            ),
+            (col("Age"), Age),
+            (col("MissingPL"), Made(kept::dangling)),
+        ],
+    ),
+    (
+        &["PriorityLevelConfiguration"],
+        &[
+            (col("Name"), Name),
+            (col("Type"), Text("/spec/type")),
+            (
+                col("NominalConcurrencyShares"),
+                TextOr("/spec/limited/nominalConcurrencyShares", "<none>"),
+            ),
+            (
+                col("Queues"),
+                TextOr("/spec/limited/limitResponse/queuing/queues", "<none>"),
+            ),
+            (
+                col("HandSize"),
+                TextOr("/spec/limited/limitResponse/queuing/handSize", "<none>"),
+            ),
+            (
+                col("QueueLengthLimit"),
+                TextOr("/spec/limited/limitResponse/queuing/queueLengthLimit", "<none>"),
+            ),
+            (col("Age"), Age),
         ],
     ),
     (
