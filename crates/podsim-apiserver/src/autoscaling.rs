@@ -69,7 +69,7 @@ fn to_v1(object: &mut Value) {
         ("spec", "metrics", "target", "targetCPUUtilizationPercentage"),
         ("status", "currentMetrics", "current", "currentCPUUtilizationPercentage"),
     ] {
-        let Some(part) = object[part].as_object_mut() else {
+        let Some(part) = object.get_mut(part).and_then(Value::as_object_mut) else {
             continue;
         };
         let metrics = part.remove(list).unwrap_or_default();
@@ -88,7 +88,7 @@ fn from_v1(object: &mut Value, old: &Value) {
     if object["apiVersion"] == V1 {
         object["apiVersion"] = V2.into();
     }
-    if let Some(spec) = object["spec"].as_object_mut() {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         let percentage = spec.remove("targetCPUUtilizationPercentage").unwrap_or_default();
         let kept = old["spec"]["metrics"].as_array().into_iter().flatten();
         let mut metrics: Vec<Value> = kept.filter(|metric| !is_plain(metric)).cloned().collect();
@@ -103,7 +103,7 @@ fn from_v1(object: &mut Value, old: &Value) {
             spec.insert("behavior".into(), old["spec"]["behavior"].clone());
         }
     }
-    if let Some(status) = object["status"].as_object_mut() {
+    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
         let percentage = status.remove("currentCPUUtilizationPercentage").unwrap_or_default();
         if !percentage.is_null() {
             let current = json!({"averageUtilization": percentage});

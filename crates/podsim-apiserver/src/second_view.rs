@@ -2,6 +2,7 @@
 //! words again. What the words are, its users know ([`crate::events`], [`crate::autoscaling`]).
 
 use crate::body::content_type;
+use crate::protobuf;
 use crate::status::{ApiError, Result};
 use axum::body::Body;
 use axum::extract::Request;
@@ -28,20 +29,31 @@ pub(crate) async fn request(
     parts.uri = format!("{path}{query}")
         .parse::<Uri>()
         .map_err(|_| ApiError::no_such_path())?;
+    let binary = content_type(&parts.headers) == protobuf::MEDIA_TYPE;
     if !matches!(
         content_type(&parts.headers),
-        "" | "application/json"
+        "" | protobuf::MEDIA_TYPE
+            | "application/json"
             | "application/json-patch+json"
             | "application/merge-patch+json"
             | "application/strategic-merge-patch+json"
     ) {
         return Err(ApiError::unsupported_media_type(format!(
-            "{group} is spoken in JSON - accepted media types include: application/json"
+            "{group} is not read from {} - accepted media types include: application/json",
+            content_type(&parts.headers)
         )));
     }
     let bytes = http_body_util::Limited::new(body, LIMIT).collect().await;
     let bytes = bytes.map_err(|_| ApiError::too_large(LIMIT))?.to_bytes();
-    let bytes = match serde_json::from_slice::<Value>(&bytes) {
+    let value = if binary && !bytes.is_empty() {
+        parts
+            .headers
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(protobuf::decode(&bytes)?)
+    } else {
+        serde_json::from_slice::<Value>(&bytes)
+    };
+    let bytes = match value {
         Ok(mut value) => {
             convert(&mut value);
             Bytes::from(value.to_string())

@@ -89,7 +89,7 @@ impl Schemas {
             }
             apps::v1 { Deployment, ReplicaSet, StatefulSet, DaemonSet, ControllerRevision }
             batch::v1 { Job, CronJob }
-            autoscaling::v1 { Scale }
+            autoscaling::v1 { HorizontalPodAutoscaler, Scale }
             autoscaling::v2 { HorizontalPodAutoscaler }
             policy::v1 { PodDisruptionBudget, Eviction }
             networking::v1 { NetworkPolicy, Ingress, IngressClass }
