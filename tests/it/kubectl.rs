@@ -4,6 +4,7 @@ mod groups;
 mod identity;
 mod kept;
 mod pods;
+mod resize;
 mod workloads;
 
 use crate::podsim::{Said, User};

@@ -9,15 +9,16 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::backend::user::{self, Accounts, User};
 use podsim_cri::backend::{ContainerRecord, RunningProcess, environment, start_failed};
-use podsim_cri::{ContainerConfig, ContainerId, Error, LogStream, NamespaceInodes, NamespaceMode, Result};
+use podsim_cri::{ContainerConfig, ContainerId, Error, LogStream, NamespaceInodes, NamespaceMode, Resources, Result};
 use podsim_image::Image;
 use podsim_kernel::fs::{FileDescription, FsContext, PathRef};
-use podsim_kernel::process::Cgroup;
+use podsim_kernel::process::{Cgroup, CpuShare};
 use podsim_kernel::tty::{PtyRegistry, Tty};
 use podsim_kernel::{NsProxy, Task};
 use podsim_sys::{Credentials, Mode, Pid};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A container.
 pub(crate) struct Container {
@@ -75,8 +76,7 @@ impl Container {
         let image = rootfs::find_image(&node.config.images, &config.image)?;
         let id = ContainerId(node.new_id());
         let cgroup = sandbox.cgroup.child(&id.0);
-        cgroup.set_memory_max(config.resources.memory_limit);
-        cgroup.set_pids_max(config.resources.pids_limit);
+        limit(&cgroup, &config.resources);
         let record = ContainerRecord::new(
             id,
             sandbox.id.clone(),
@@ -261,4 +261,14 @@ impl Container {
 /// What cannot be mounted.
 pub(crate) fn mount_failed(path: &str, errno: podsim_sys::Errno) -> Error {
     describe(&format!("cannot mount {path}"), errno)
+}
+
+/// Sets the limits of a control group. CPU time is only told of there, not limited.
+pub(crate) fn limit(cgroup: &Cgroup, resources: &Resources) {
+    cgroup.set_memory_max(resources.memory_limit);
+    cgroup.set_pids_max(resources.pids_limit);
+    cgroup.set_cpu(CpuShare {
+        quota: resources.cpu_quota().map(Duration::from_micros),
+        weight: resources.cpu_weight(),
+    });
 }

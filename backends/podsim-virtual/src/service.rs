@@ -1,7 +1,7 @@
 //! [`VirtualRuntime`]: CRI over the virtual kernel. Here is who knows whom; what sandboxes and containers do is in their files.
 
 use crate::config::VirtualConfig;
-use crate::container::{Container, mount_failed};
+use crate::container::{Container, limit, mount_failed};
 use crate::node::Node;
 use crate::process::{self, Io, StartRequest};
 use crate::sandbox::Sandbox;
@@ -329,6 +329,11 @@ impl RuntimeService for VirtualRuntime {
         }
         container.kill(&self.node);
         container.exited().await;
+        Ok(())
+    }
+
+    async fn update_container_resources(&self, id: &ContainerId, resources: &Resources) -> Result<()> {
+        limit(&self.container(id)?.cgroup, resources);
         Ok(())
     }
 

@@ -62,6 +62,7 @@ const SUBRESOURCES: &[Subresource] = &[
     sub("Pod", "exec", ("", "", "PodExecOptions"), CONNECT),
     sub("Pod", "log", ("", "", "Pod"), GET),
     sub("Pod", "portforward", ("", "", "PodPortForwardOptions"), CONNECT),
+    sub("Pod", "resize", ("", "", "Pod"), READ_WRITE),
     sub("Node", "proxy", ("", "", "NodeProxyOptions"), PROXIED),
     sub("Pod", "proxy", ("", "", "PodProxyOptions"), PROXIED),
     sub("Service", "proxy", ("", "", "ServiceProxyOptions"), PROXIED),

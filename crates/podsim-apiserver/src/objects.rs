@@ -296,6 +296,7 @@ pub(crate) fn write(store: &Store, target: &Target, object: Value) -> std::resul
     match target.subresource.as_deref() {
         Some("status") => store.update_status(target.kind, namespace, object),
         Some("ephemeralcontainers") => store.update_ephemeral_containers(namespace, object),
+        Some("resize") => store.resize_pod(namespace, object),
         Some("approval") => store.update_approval(object),
         Some("finalize") => store.finalize_namespace(object),
         _ => store.update(target.kind, namespace, object),

@@ -308,13 +308,13 @@ async fn resource(
     };
     let namespace = target.namespace_or_none();
     match (method, target.subresource.as_deref()) {
-        (Method::GET, None | Some("status" | "ephemeralcontainers" | "approval")) => {
+        (Method::GET, None | Some("status" | "ephemeralcontainers" | "resize" | "approval")) => {
             objects::get(app, &target, name, query, request.headers())
         }
-        (Method::PUT, None | Some("status" | "ephemeralcontainers" | "approval" | "finalize")) => {
+        (Method::PUT, None | Some("status" | "ephemeralcontainers" | "resize" | "approval" | "finalize")) => {
             objects::update(app, &target, name, query, request).await
         }
-        (Method::PATCH, None | Some("status" | "ephemeralcontainers" | "approval")) => {
+        (Method::PATCH, None | Some("status" | "ephemeralcontainers" | "resize" | "approval")) => {
             objects::patch(app, &target, name, query, request).await
         }
         (Method::DELETE, None) => objects::delete(app, &target, name, query, request).await,

@@ -65,3 +65,30 @@ pub struct Resources {
     /// `oom_score_adj` of the container's processes.
     pub oom_score_adj: i32,
 }
+
+/// The period of the CPU quota in microseconds, as the kubelet sets it (`--cpu-cfs-quota-period`).
+pub const CPU_PERIOD: u64 = 100_000;
+/// The kernel refuses a smaller quota (`min_cfs_quota_period`).
+const MIN_CPU_QUOTA: u64 = 1_000;
+
+impl Resources {
+    /// The CPU limit in microseconds a [`CPU_PERIOD`] (`MilliCPUToQuota` of the kubelet).
+    #[must_use]
+    pub fn cpu_quota(&self) -> Option<u64> {
+        let quota = |millis: u64| (millis.saturating_mul(CPU_PERIOD) / 1000).max(MIN_CPU_QUOTA);
+        self.cpu_limit_millis.map(quota)
+    }
+
+    /// `cpu.shares` (`MilliCPUToShares` of the kubelet); without a request it is the limit that counts.
+    #[must_use]
+    pub fn cpu_shares(&self) -> u64 {
+        let millis = self.cpu_request_millis.or(self.cpu_limit_millis).unwrap_or(0);
+        (millis.saturating_mul(1024) / 1000).clamp(2, 262_144)
+    }
+
+    /// `cpu.weight`: shares from 2 to 262144 become 1 to 10000 (`CpuSharesToCpuWeight`, KEP-2254).
+    #[must_use]
+    pub fn cpu_weight(&self) -> u64 {
+        (self.cpu_shares() - 2) * 9999 / 262_142 + 1
+    }
+}

@@ -3,8 +3,8 @@
 use crate::{
     AttachRequest, BoxDuplex, ContainerConfig, ContainerEvents, ContainerFilter, ContainerId, ContainerStats,
     ContainerStatus, ExecRequest, ExecSession, ExecSyncOutput, FilesystemUsage, HostPathCreate, Image, LogEntries,
-    LogOptions, PodSandboxConfig, PodSandboxFilter, PodSandboxStatus, Result, SandboxId, VolumeChange, VolumeConfig,
-    VolumeId,
+    LogOptions, PodSandboxConfig, PodSandboxFilter, PodSandboxStatus, Resources, Result, SandboxId, VolumeChange,
+    VolumeConfig, VolumeId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,6 +52,9 @@ pub trait RuntimeService: Send + Sync + 'static {
     /// Sends the stop signal, waits for at most `grace`, sends SIGKILL, and returns when the container has ended. With no
     /// grace SIGKILL comes at once. A second call with a shorter grace shortens that of a first one.
     async fn stop_container(&self, id: &ContainerId, grace: Duration) -> Result<()>;
+
+    /// Changes the limits of a container, also of one that runs (`UpdateContainerResources`). A memory limit below what is in use may be refused.
+    async fn update_container_resources(&self, id: &ContainerId, resources: &Resources) -> Result<()>;
 
     /// Forgets a container with its log; a running one is killed first.
     async fn remove_container(&self, id: &ContainerId) -> Result<()>;

@@ -3,10 +3,11 @@
 
 use crate::containers::{ephemeral_containers, init_containers, is_sidecar, regular_containers, should_restart};
 use crate::prober::{ProbeResult, ProbeResults};
+use crate::resize::{self, Step};
 use crate::runtime_status::{PodRuntimeStatus, definition_changed, restart_policy, should_be_restarted};
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
 use podsim_cri::{ContainerId, ContainerState, ContainerStatus, NamespaceMode, SandboxId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Why a container is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum KillReason {
     LivenessProbe,
     /// Its startup probe failed often enough.
     StartupProbe,
+    /// It is to have other resources, and its resize policy wants it to be started with them.
+    Resize,
 }
 
 /// A container to be killed.
@@ -36,8 +39,19 @@ pub struct ContainerToKill {
     pub message: String,
 }
 
+/// A running container whose limits are to be changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerToUpdate {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: String,
+    /// What it is to have.
+    pub resources: ResourceRequirements,
+}
+
 /// What to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodActions {
     /// Kill all containers and the sandbox.
     pub kill_pod: bool,
@@ -55,6 +69,8 @@ pub struct PodActions {
     pub containers_to_start: Vec<usize>,
     /// Containers to kill.
     pub containers_to_kill: Vec<ContainerToKill>,
+    /// Containers whose limits change; those that give memory back come first.
+    pub containers_to_update: Vec<ContainerToUpdate>,
 }
 
 impl PodActions {
@@ -76,6 +92,10 @@ pub struct InFlight {
     pub hook_failed: HashSet<ContainerId>,
     /// The results of the probes.
     pub probes: ProbeResults,
+    /// What the containers run with.
+    pub actual: HashMap<ContainerId, ResourceRequirements>,
+    /// Containers that were ended to start with other resources, whatever their policy.
+    pub resized: HashSet<ContainerId>,
 }
 
 /// Decides what to do.
@@ -112,7 +132,8 @@ pub fn compute_pod_actions(pod: &Pod, status: &PodRuntimeStatus, in_flight: &InF
             .newest(&container.name)
             .filter(|s| s.state == ContainerState::Running);
         let Some(running) = running else {
-            if should_be_restarted(container, pod, status) {
+            let resized = |s: &ContainerStatus| in_flight.resized.contains(&s.id);
+            if should_be_restarted(container, pod, status) || status.newest(&container.name).is_some_and(resized) {
                 actions.containers_to_start.push(index);
             }
             continue;
@@ -123,8 +144,16 @@ pub fn compute_pod_actions(pod: &Pod, status: &PodRuntimeStatus, in_flight: &InF
         }
         if let Some((reason, message)) = why_kill(pod, container, running, in_flight) {
             actions.containers_to_kill.push(to_kill(running, reason, message));
+        } else {
+            compute_resize_action(container, running, in_flight, &mut actions);
         }
     }
+    // `markContainerForUpdate`.
+    let shrinks = |update: &ContainerToUpdate| {
+        let before = in_flight.actual.get(&update.id).and_then(resize::memory_limit);
+        before.is_some_and(|before| resize::memory_limit(&update.resources).is_some_and(|after| after < before))
+    };
+    actions.containers_to_update.sort_by_key(|update| !shrinks(update));
     if kept == 0 && actions.containers_to_start.is_empty() {
         actions.kill_pod = true;
         // Sidecars do not keep a Pod alive.
@@ -204,6 +233,32 @@ fn why_kill(
     Some((reason, message))
 }
 
+/// What a running container needs to have what the Pod was given (`computePodResizeAction`).
+fn compute_resize_action(
+    container: &Container,
+    running: &ContainerStatus,
+    in_flight: &InFlight,
+    actions: &mut PodActions,
+) {
+    let Some(actual) = in_flight.actual.get(&running.id) else {
+        return;
+    };
+    match resize::step(container, actual) {
+        None => {}
+        Some(Step::Update) => actions.containers_to_update.push(ContainerToUpdate {
+            id: running.id.clone(),
+            name: container.name.clone(),
+            resources: container.resources.clone().unwrap_or_default(),
+        }),
+        Some(Step::Restart) => {
+            let message = format!("Container {} resize requires restart", container.name);
+            actions
+                .containers_to_kill
+                .push(to_kill(running, KillReason::Resize, message));
+        }
+    }
+}
+
 /// Is a new sandbox needed? Also gives the attempt of that one, and the sandbox that there is (`PodSandboxChanged`).
 pub(crate) fn pod_sandbox_changed(pod: &Pod, status: &PodRuntimeStatus) -> (bool, u32, Option<SandboxId>) {
     let Some(sandbox) = status.sandbox() else {
@@ -269,6 +324,7 @@ fn compute_init_container_actions(
                     } else if !passed {
                         starts.push(index + 1);
                     }
+                    compute_resize_action(container, last, in_flight, actions);
                 }
             }
             ContainerState::Running => {}

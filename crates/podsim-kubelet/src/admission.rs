@@ -2,12 +2,15 @@
 //! node past the scheduler, by its `nodeName`.
 
 use crate::fit::{affinity, is_active, ports, resources, taints};
+use crate::resize::{DEFERRED, INFEASIBLE, Refusal};
 use crate::sysctls;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use parking_lot::Mutex;
 use podsim_store::Store;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Why a Pod is not run: reason and message of its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +19,23 @@ pub(crate) struct Rejection {
     pub(crate) message: String,
 }
 
-/// The Pods that were admitted and have not ended, by uid. The order in which Pods come decides who gets what is left.
+/// The Pods that were admitted and have not ended, by uid, with what they were given. The order in which Pods come decides who gets what is
+/// left.
 #[derive(Default)]
 pub(crate) struct Admitted {
     pods: Mutex<BTreeMap<String, Arc<Pod>>>,
+    /// Pods that wait for more than they were given.
+    deferred: Mutex<BTreeMap<String, Deferred>>,
+}
+
+/// A Pod whose resize has to wait.
+struct Deferred {
+    /// As it is to be.
+    pod: Arc<Pod>,
+    /// How many waited before it.
+    turn: usize,
+    /// Wakes its worker.
+    wake: Arc<Notify>,
 }
 
 impl Admitted {
@@ -31,19 +47,118 @@ impl Admitted {
         let others: Vec<&Pod> = others.filter(|other| is_there(other, store)).collect();
         let others = || others.iter().copied();
         check(pod, node, others)?;
-        pods.insert(uid.to_owned(), pod.clone());
+        pods.insert(uid.to_owned(), without_status(pod));
         Ok(())
+    }
+
+    /// What the Pod was given.
+    pub(crate) fn given(&self, uid: &str) -> Option<Arc<Pod>> {
+        self.pods.lock().get(uid).cloned()
+    }
+
+    /// Gives a Pod that is admitted what it asks for now, or says why not (`handlePodResourcesResize`, and `canResizePod` for the words).
+    /// One that has to wait is woken when there is more.
+    pub(crate) fn resize(
+        &self,
+        uid: &str,
+        pod: &Arc<Pod>,
+        node: &Node,
+        store: &Store,
+        wake: &Arc<Notify>,
+    ) -> Result<(), Refusal> {
+        let wanted = without_status(pod);
+        let refusal = {
+            let mut pods = self.pods.lock();
+            let others = pods.iter().filter(|(other, _)| *other != uid).map(|(_, p)| p.as_ref());
+            let others: Vec<&Pod> = others.filter(|other| is_there(other, store)).collect();
+            match too_large(&wanted, node) {
+                Some(message) => Err(Refusal {
+                    reason: INFEASIBLE,
+                    message,
+                }),
+                None => check(&wanted, node, || others.iter().copied()).map_err(|rejection| Refusal {
+                    reason: DEFERRED,
+                    message: rejection.message,
+                }),
+            }
+            .inspect(|()| drop(pods.insert(uid.to_owned(), wanted)))
+        };
+        let mut deferred = self.deferred.lock();
+        match &refusal {
+            Err(refusal) if refusal.reason == DEFERRED => {
+                let turn = deferred.values().map(|d| d.turn + 1).max().unwrap_or(0);
+                let turn = deferred.get(uid).map_or(turn, |d| d.turn);
+                let (pod, wake) = (pod.clone(), wake.clone());
+                deferred.insert(uid.to_owned(), Deferred { pod, turn, wake });
+            }
+            _ => drop(deferred.remove(uid)),
+        }
+        drop(deferred);
+        if refusal.is_ok() {
+            // It may have given something back.
+            self.wake_deferred();
+        }
+        refusal
+    }
+
+    /// The Pod no longer asks for more.
+    pub(crate) fn content(&self, uid: &str) {
+        self.deferred.lock().remove(uid);
+    }
+
+    /// Wakes those that wait, in the order in which they are served (`sortPendingResizes`).
+    fn wake_deferred(&self) {
+        let deferred = self.deferred.lock();
+        let pods = self.pods.lock();
+        let rank = |(uid, waiting): &(&String, &Deferred)| {
+            let wants_more = |name: &str| {
+                let of = |pod: &Pod| resources::requests(pod).get(name).copied().unwrap_or(0);
+                pods.get(*uid).is_some_and(|given| of(&waiting.pod) > of(given))
+            };
+            let spec = waiting.pod.spec.as_ref();
+            (
+                wants_more("cpu") || wants_more("memory"),
+                Reverse(spec.and_then(|s| s.priority).unwrap_or(0)),
+                podsim_store::pod::qos_class(&waiting.pod) != "Guaranteed",
+                waiting.turn,
+            )
+        };
+        let mut waiting: Vec<_> = deferred.iter().collect();
+        waiting.sort_by_key(rank);
+        waiting.iter().for_each(|(_, waiting)| waiting.wake.notify_one());
     }
 
     /// Takes a Pod in that runs already.
     pub(crate) fn insert(&self, uid: &str, pod: &Arc<Pod>) {
-        self.pods.lock().insert(uid.to_owned(), pod.clone());
+        self.pods.lock().insert(uid.to_owned(), without_status(pod));
     }
 
     /// The Pod has ended.
     pub(crate) fn release(&self, uid: &str) {
-        self.pods.lock().remove(uid);
+        self.content(uid);
+        if self.pods.lock().remove(uid).is_some() {
+            self.wake_deferred();
+        }
     }
+}
+
+/// What is told of a Pod changes; what it was given is in its spec.
+fn without_status(pod: &Arc<Pod>) -> Arc<Pod> {
+    Arc::new(Pod {
+        status: None,
+        ..pod.as_ref().clone()
+    })
+}
+
+/// Does the Pod ask for more than the node has at all?
+fn too_large(pod: &Pod, node: &Node) -> Option<String> {
+    let lacks = resources::insufficient(pod, node, std::iter::empty());
+    let of = |name: &str| lacks.iter().find(|lack| lack.resource == name);
+    let lack = of("memory").or_else(|| of("cpu"))?;
+    Some(format!(
+        "Node didn't have enough capacity: {}, requested: {}, capacity: {}",
+        lack.resource, lack.requested, lack.capacity
+    ))
 }
 
 /// Whether the API has this Pod, and as one that has not ended.

@@ -3,7 +3,7 @@
 use crate::env::{self, Sources};
 use crate::sandbox_config;
 use crate::volumes::{Mounted, Place};
-use k8s_openapi::api::core::v1::{Container, PodSpec, SeccompProfile as SeccompProfileSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements, SeccompProfile as SeccompProfileSpec};
 use podsim_cri::{
     Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SeccompProfile,
     SecurityContext, VolumeId,
@@ -71,7 +71,7 @@ pub(crate) fn container_config(
             prepared.image,
             &crate::pod_worker::full_name(sources.pod),
         )?,
-        resources: resources(container),
+        resources: resources(&container.resources.clone().unwrap_or_default()),
     })
 }
 
@@ -208,8 +208,8 @@ fn seccomp(profile: Option<&SeccompProfileSpec>) -> SeccompProfile {
     }
 }
 
-fn resources(container: &Container) -> Resources {
-    let resources = container.resources.clone().unwrap_or_default();
+/// The limits of a container.
+pub(crate) fn resources(resources: &ResourceRequirements) -> Resources {
     let amount = |list: &Option<BTreeMap<String, _>>, name: &str| {
         let quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity = list.as_ref()?.get(name)?;
         quantity::millis(&quantity.0).and_then(|m| u64::try_from(m).ok())

@@ -230,6 +230,8 @@ impl Start<'_> {
                 retry_after: Duration::ZERO,
             });
         }
+        let resources = container.resources.clone().unwrap_or_default();
+        self.worker.resizing.actual.insert(id.clone(), resources);
         self.worker.waiting.remove(&container.name);
         self.tell(
             container,

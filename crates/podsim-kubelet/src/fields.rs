@@ -277,10 +277,10 @@ pub const FIELDS: &[Field] = &[
         Container,
         "there are no devices to claim",
     ),
-    recorded(
+    enforced(
         "spec.containers[].resizePolicy",
         Container,
-        "resources cannot be changed in place",
+        "whether a resize restarts the container",
     ),
     enforced(
         "spec.initContainers[].restartPolicy",

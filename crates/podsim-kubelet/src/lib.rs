@@ -36,6 +36,7 @@ pub mod node_controller;
 mod past;
 mod pod_worker;
 pub mod prober;
+mod resize;
 pub mod runtime_status;
 mod sandbox_config;
 pub mod scheduler;

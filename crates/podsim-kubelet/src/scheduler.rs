@@ -107,7 +107,16 @@ impl Scheduler {
         }
         if node_of(&pod).is_some() {
             cluster.pending.remove(&key);
-            cluster.assigned.insert(key, pod);
+            let now = resources::requests(&pod);
+            let before = cluster.assigned.insert(key, pod);
+            // A resize has given something back.
+            let less = |before: &Pod| {
+                let mut before = resources::requests(before).into_iter();
+                before.any(|(name, amount)| now.get(&name).is_none_or(|now| *now < amount))
+            };
+            if before.as_ref().is_some_and(less) {
+                self.retry(cluster);
+            }
             return;
         }
         let scheduler = pod.spec.as_ref().and_then(|s| s.scheduler_name.as_deref());

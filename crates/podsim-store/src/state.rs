@@ -2,7 +2,7 @@
 
 use crate::custom::Customs;
 use crate::database::{Content, Database};
-use crate::store::{Deleted, Object};
+use crate::store::{Deleted, InNamespace, Object};
 use crate::watch::{Change, Filter, Hub};
 use crate::{FieldError, Kind, StoreError, certificate, custom, kinds, namespace, strategy, time};
 use podsim_sys::Clock;
@@ -57,6 +57,8 @@ pub(crate) enum Part {
     Status,
     /// `spec.ephemeralContainers` of a Pod.
     Ephemeral,
+    /// `spec.containers[].resources` of a Pod, and those of its sidecars.
+    Resize,
     /// `spec.finalizers` of a namespace.
     Finalize,
     /// `status.conditions` of a CertificateSigningRequest.
@@ -185,7 +187,7 @@ impl State {
             }
         }
         let mut new = match part {
-            Part::Spec => {
+            Part::Spec | Part::Resize => {
                 keep_system_metadata(&mut object, &old)?;
                 if kind.has_status {
                     copy_field(&mut object, &old, "status");
@@ -225,6 +227,10 @@ impl State {
             }
             Part::Finalize => namespace::prepare_to_finalize(&mut new)?,
             Part::Ephemeral => strategy::prepare_for_ephemeral_update(&mut new, &old)?,
+            Part::Resize => {
+                let others = InNamespace { state: self, namespace };
+                strategy::prepare_for_resize(&mut new, &old, &others)?;
+            }
         }
         if part == Part::Spec && *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
             custom::accept(&mut new, &time::now(self.clock.as_ref()));

@@ -337,6 +337,12 @@ impl Store {
         self.replace(&kinds::POD, namespace, object, Part::Ephemeral)
     }
 
+    /// Changes the CPU and memory of a Pod's containers (the `resize` subresource); all else of `object` but its name and
+    /// `resourceVersion` is ignored.
+    pub fn resize_pod(&self, namespace: &str, object: Value) -> Result<Object, StoreError> {
+        self.replace(&kinds::POD, namespace, object, Part::Resize)
+    }
+
     /// Approves or denies a CertificateSigningRequest (the `approval` subresource): of `object` only `status.conditions`, its name and
     /// its `resourceVersion` count.
     pub fn update_approval(&self, object: Value) -> Result<Object, StoreError> {
@@ -479,9 +485,9 @@ impl Store {
 }
 
 /// What the admission of an object may look at.
-struct InNamespace<'a> {
-    state: &'a State,
-    namespace: &'a str,
+pub(crate) struct InNamespace<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) namespace: &'a str,
 }
 
 impl Objects for InNamespace<'_> {

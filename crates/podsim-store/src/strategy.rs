@@ -223,6 +223,22 @@ pub(crate) fn prepare_for_ephemeral_update(object: &mut Value, old: &Value) -> R
     invalid(kind, object, errors)
 }
 
+/// Defaults, validation and admission of a resize of a Pod. Its other fields are the old ones.
+pub(crate) fn prepare_for_resize(object: &mut Value, old: &Value, others: &dyn Objects) -> Result<(), StoreError> {
+    let kind = &kinds::POD;
+    normalise(kind, None, object)?;
+    set_defaults(kind, object)?;
+    let old = from_value(old)?;
+    let pod = pod::only_resize(&from_value(object)?, &old);
+    *object = with_type(kind, to_value(&pod)?);
+    invalid(kind, object, pod::validate_resize(&pod, &old))?;
+    pod::admission::admit_resize(&pod, others).map_err(|detail| StoreError::Forbidden {
+        resource: kind.resource(),
+        name: pod.metadata.name.clone().unwrap_or_default(),
+        detail,
+    })
+}
+
 /// Defaults and validation of a changed object.
 pub(crate) fn prepare_for_update(
     kind: &Kind,

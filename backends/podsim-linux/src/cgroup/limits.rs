@@ -1,12 +1,7 @@
 //! What is written into the files of a cgroup for [`Resources`]: Kubernetes' formulas, and nothing is touched here.
 
 use super::hierarchy::Version;
-use podsim_cri::Resources;
-
-/// The period of the CPU quota in microseconds, as the kubelet sets it (`--cpu-cfs-quota-period`).
-const CPU_PERIOD: u64 = 100_000;
-/// The kernel refuses a smaller quota (`min_cfs_quota_period`).
-const MIN_CPU_QUOTA: u64 = 1_000;
+use podsim_cri::{CPU_PERIOD, Resources};
 
 /// One value for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +26,7 @@ pub(super) fn plan(
     let mut write = |file, value: String, optional| writes.push(Write { file, value, optional });
     let or = |value: Option<u64>, none: &str| value.map_or(none.to_owned(), |value| value.to_string());
     let has = |name: &str| controllers.iter().any(|controller| controller == name);
-    let quota = resources.cpu_limit_millis.map(cpu_quota);
-    let shares = cpu_shares(resources);
+    let quota = resources.cpu_quota();
     match version {
         Version::V1 => {
             if has("memory") {
@@ -51,7 +45,7 @@ pub(super) fn plan(
                 }
             }
             if has("cpu") {
-                write("cpu.shares", shares.to_string(), false);
+                write("cpu.shares", resources.cpu_shares().to_string(), false);
                 // A kernel without CONFIG_CFS_BANDWIDTH has no quota.
                 let optional = quota.is_none();
                 write("cpu.cfs_period_us", CPU_PERIOD.to_string(), optional);
@@ -70,7 +64,7 @@ pub(super) fn plan(
                 write("memory.oom.group", "1".to_owned(), true);
             }
             if has("cpu") {
-                write("cpu.weight", cpu_weight(shares).to_string(), false);
+                write("cpu.weight", resources.cpu_weight().to_string(), false);
                 write("cpu.max", format!("{} {CPU_PERIOD}", or(quota, "max")), quota.is_none());
             }
         }
@@ -79,22 +73,6 @@ pub(super) fn plan(
         write("pids.max", or(resources.pids_limit, "max"), false);
     }
     writes
-}
-
-/// `MilliCPUToQuota` of the kubelet.
-fn cpu_quota(millis: u64) -> u64 {
-    (millis.saturating_mul(CPU_PERIOD) / 1000).max(MIN_CPU_QUOTA)
-}
-
-/// `MilliCPUToShares` of the kubelet; without a request it is the limit that counts.
-fn cpu_shares(resources: &Resources) -> u64 {
-    let millis = resources.cpu_request_millis.or(resources.cpu_limit_millis).unwrap_or(0);
-    (millis.saturating_mul(1024) / 1000).clamp(2, 262_144)
-}
-
-/// `CpuSharesToCpuWeight` (KEP-2254): 2 to 262144 becomes 1 to 10000.
-fn cpu_weight(shares: u64) -> u64 {
-    (shares - 2) * 9999 / 262_142 + 1
 }
 
 #[cfg(test)]

@@ -329,6 +329,15 @@ impl RuntimeService for LinuxRuntime {
         Ok(())
     }
 
+    async fn update_container_resources(&self, id: &ContainerId, resources: &Resources) -> Result<()> {
+        match &self.container(id)?.cgroup {
+            Some(cgroup) => cgroup
+                .apply(resources)
+                .map_err(|error| Error::Internal(error.to_string())),
+            None => Ok(()),
+        }
+    }
+
     async fn remove_container(&self, id: &ContainerId) -> Result<()> {
         self.stop_container(id, Duration::ZERO).await?;
         let Ok(container) = self.container(id) else {

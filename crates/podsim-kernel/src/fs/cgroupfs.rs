@@ -89,12 +89,15 @@ impl TreeFs for CgroupFs {
             ["cgroup.procs"] => self.processes(caller)?,
             ["cgroup.type"] => "domain\n".into(),
             // CPU time is counted, not limited.
-            ["cpu.max"] => "max 100000\n".into(),
+            ["cpu.max"] => match self.cgroup.cpu().quota {
+                None => "max 100000\n".into(),
+                Some(quota) => format!("{} 100000\n", quota.as_micros()),
+            },
             ["cpu.stat"] => {
                 let used = stats.cpu.as_micros();
                 format!("usage_usec {used}\nuser_usec {used}\nsystem_usec 0\n")
             }
-            ["cpu.weight"] => "100\n".into(),
+            ["cpu.weight"] => format!("{}\n", self.cgroup.cpu().weight),
             ["memory.current"] => format!("{}\n", stats.memory),
             ["memory.events"] => {
                 let kills = stats.oom_kills;

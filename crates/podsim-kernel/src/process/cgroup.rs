@@ -19,9 +19,28 @@ pub struct Cgroup {
 struct State {
     memory_max: Option<u64>,
     pids_max: Option<u64>,
+    cpu: CpuShare,
     /// Killed as a whole: nobody is born in it any more.
     killed: bool,
     stats: CgroupStats,
+}
+
+/// How much CPU a control group is meant to have. It is told in its files; nothing slows a process down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuShare {
+    /// The most in a tenth of a second (`cpu.max`); `None` is no limit.
+    pub quota: Option<Duration>,
+    /// `cpu.weight`.
+    pub weight: u64,
+}
+
+impl Default for CpuShare {
+    fn default() -> Self {
+        Self {
+            quota: None,
+            weight: 100,
+        }
+    }
 }
 
 /// What a control group has used.
@@ -88,6 +107,17 @@ impl Cgroup {
     /// Sets `pids.max`.
     pub fn set_pids_max(&self, count: Option<u64>) {
         self.state.lock().pids_max = count;
+    }
+
+    /// What is told of the CPU.
+    #[must_use]
+    pub fn cpu(&self) -> CpuShare {
+        self.state.lock().cpu
+    }
+
+    /// Sets what is told of the CPU.
+    pub fn set_cpu(&self, share: CpuShare) {
+        self.state.lock().cpu = share;
     }
 
     /// What has been used so far.

@@ -27,7 +27,7 @@ pub(crate) mod table;
 mod tests;
 pub(crate) mod wait;
 
-pub use cgroup::{Cgroup, CgroupStats};
+pub use cgroup::{Cgroup, CgroupStats, CpuShare};
 pub use identity::Identity;
 pub use limits::Limits;
 pub use pid_namespace::{PidNamespace, PidNumbers};

@@ -27,11 +27,32 @@ fn at_least(to: &mut Amounts, other: &Amounts) {
     }
 }
 
+/// What a container asks for, was given, and has, whichever is more: a resize counts before it is done and until it is done
+/// (`determineContainerReqs`). One that will never be done does not count.
+fn container_requests(pod: &Pod, container: &Container) -> Amounts {
+    let asked = amounts(container.resources.as_ref().and_then(|r| r.requests.as_ref()));
+    let Some(told) = &pod.status else { return asked };
+    let (init, regular) = (&told.init_container_statuses, &told.container_statuses);
+    let mut all = init.iter().chain(regular).flatten();
+    let Some(status) = all.find(|s| s.name == container.name) else {
+        return asked;
+    };
+    let mut conditions = told.conditions.iter().flatten();
+    let never = conditions.any(|c| c.type_ == "PodResizePending" && c.reason.as_deref() == Some("Infeasible"));
+    let mut most = if never { Amounts::new() } else { asked };
+    at_least(
+        &mut most,
+        &amounts(status.resources.as_ref().and_then(|r| r.requests.as_ref())),
+    );
+    at_least(&mut most, &amounts(status.allocated_resources.as_ref()));
+    most
+}
+
 /// What a Pod asks for as a whole: the sum of its containers and sidecars, or what an init container needs beside the
 /// sidecars before it, whichever is more; and its overhead.
 #[must_use]
 pub fn requests(pod: &Pod) -> Amounts {
-    let of = |c: &Container| amounts(c.resources.as_ref().and_then(|r| r.requests.as_ref()));
+    let of = |c: &Container| container_requests(pod, c);
     let mut total = Amounts::new();
     for container in regular_containers(pod) {
         add(&mut total, &of(container));

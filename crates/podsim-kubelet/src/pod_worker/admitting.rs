@@ -3,6 +3,7 @@
 use super::PodWorker;
 use crate::admission::Rejection;
 use crate::events::Severity;
+use crate::resize;
 use crate::runtime_status::PodRuntimeStatus;
 use crate::volumes;
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
@@ -22,6 +23,7 @@ impl PodWorker {
         if self.admitted {
             return Ok(());
         }
+        let pod = &resize::as_told(pod);
         let unsupported = volumes::unsupported(pod).map(|message| Rejection {
             reason: "Unsupported".to_owned(),
             message,

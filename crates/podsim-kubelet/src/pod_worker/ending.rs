@@ -8,6 +8,7 @@ use crate::lifecycle::{self, KillPlan};
 use crate::runtime_status::PodRuntimeStatus;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use podsim_store::DeleteOptions;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -21,7 +22,7 @@ pub(super) struct Kill {
 
 impl PodWorker {
     /// Ends what still runs of a Pod that is over; its containers are kept for their logs until it is deleted.
-    pub(super) async fn wind_down(&mut self, pod: &Pod, runtime: &PodRuntimeStatus) -> Next {
+    pub(super) async fn wind_down(&mut self, pod: &Arc<Pod>, runtime: &PodRuntimeStatus) -> Next {
         self.stop_liveness_and_startup();
         let alive = self.kill_all(pod, runtime, None);
         if !alive && let Err(error) = self.stop_sandboxes(pod, runtime, false).await {
@@ -34,7 +35,7 @@ impl PodWorker {
     }
 
     /// Ends the Pod: all containers, then the sandbox, then the object in the store.
-    pub(super) async fn terminate(&mut self, pod: &Pod, removed: bool, runtime: &PodRuntimeStatus) -> Next {
+    pub(super) async fn terminate(&mut self, pod: &Arc<Pod>, removed: bool, runtime: &PodRuntimeStatus) -> Next {
         self.stop_liveness_and_startup();
         let now = self.node.clock.monotonic();
         let since = *self.terminating_since.get_or_insert(now);

@@ -8,9 +8,10 @@ mod ending;
 mod hooks;
 mod mounting;
 mod probing;
+pub(crate) mod resizing;
 
 use crate::KubeletConfig;
-use crate::actions::{InFlight, PodActions, compute_pod_actions};
+use crate::actions::{InFlight, KillReason, PodActions, compute_pod_actions};
 use crate::admission::{Admitted, Rejection};
 use crate::backoff::Backoff;
 use crate::events::{EventRecorder, Severity, pod_reference};
@@ -26,6 +27,7 @@ use podsim_cri::{ContainerId, ContainerState, ImageService, RuntimeService, Volu
 use podsim_store::{Store, time};
 use podsim_sys::{Clock, sleep_until};
 use probing::Probes;
+use resizing::Resizing;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,6 +86,8 @@ pub(crate) struct PodWorker {
     probes: Probes,
     /// What the Pod had when another process ran it.
     past: Past,
+    /// What was given to the Pod, and what of it its containers have.
+    pub(crate) resizing: Resizing,
     /// The kubelet has taken the Pod.
     admitted: bool,
     /// The kubelet has sent the Pod away.
@@ -151,6 +155,7 @@ impl PodWorker {
             kills: HashMap::new(),
             probes: Probes::default(),
             past,
+            resizing: Resizing::default(),
             admitted: false,
             rejected: None,
             failure: None,
@@ -282,6 +287,10 @@ impl PodWorker {
         if self.failure.is_some() || self.is_finished() || is_over(&pod) {
             return self.wind_down(&pod, &runtime).await;
         }
+        if self.allocate(&pod) {
+            self.report(&pod, &runtime, false);
+        }
+        let pod = self.allocated(&pod);
         let mounting = self.mount_volumes(&pod).await;
         if !mounting.ready {
             self.report(&pod, &runtime, false);
@@ -293,6 +302,8 @@ impl PodWorker {
             killing: self.kills.keys().cloned().collect(),
             hook_failed: self.hooks_failed.clone(),
             probes: self.probes.results().clone(),
+            actual: self.resizing.actual.clone(),
+            resized: self.resizing.restarted.clone(),
         };
         let mut actions = compute_pod_actions(&pod, &runtime, &in_flight);
         if self.hook_runs() {
@@ -318,13 +329,16 @@ impl PodWorker {
             }
             deadline = self.execute(&pod, &mut runtime, &actions).await;
         }
+        let retry_resize = self.deferred_retry();
         let Ok(runtime) = self.look(&pod).await else {
             return retry;
         };
         self.watch_probes(&pod, &runtime);
+        self.end_resize(&pod, &runtime);
         self.report(&pod, &runtime, false);
         self.collect_garbage(&runtime).await;
-        Next::Wait(deadline.into_iter().chain(past_deadline).chain(mounting.retry).min())
+        let times = deadline.into_iter().chain(past_deadline).chain(mounting.retry);
+        Next::Wait(times.chain(retry_resize).min())
     }
 
     /// What others write into the kubelet's part of a status is written over, but only after a while (`needsReconcile` of the status manager,
@@ -381,7 +395,8 @@ impl PodWorker {
     }
 
     /// Writes the status if it has changed.
-    fn report(&mut self, pod: &Pod, runtime: &PodRuntimeStatus, terminated: bool) {
+    fn report(&mut self, pod: &Arc<Pod>, runtime: &PodRuntimeStatus, terminated: bool) {
+        let pod = &self.allocated(pod);
         let (runtime_name, _) = self.node.runtime.version();
         let hooks_pending = self.hooks_running.union(&self.hooks_failed).cloned().collect();
         let input = StatusInput {
@@ -392,6 +407,8 @@ impl PodWorker {
             probes: self.probes.results(),
             terminated,
             failure: self.failure,
+            actual: &self.resizing.actual,
+            resize: &self.resizing.conditions(),
             now: time::now(self.node.clock.as_ref()),
         };
         let stored = || pod.status.clone().unwrap_or_default();
@@ -436,9 +453,14 @@ impl PodWorker {
 
     async fn execute(&mut self, pod: &Pod, runtime: &mut PodRuntimeStatus, actions: &PodActions) -> Option<Duration> {
         for kill in &actions.containers_to_kill {
+            if kill.reason == KillReason::Resize {
+                self.resizing.restarted.insert(kill.id.clone());
+            }
             self.kill(pod, kill, runtime, None, vec![]);
         }
-        crate::executor::execute(self, pod, runtime, actions).await
+        let retry = self.update_containers(pod, &actions.containers_to_update).await;
+        let started = crate::executor::execute(self, pod, runtime, actions).await;
+        retry.into_iter().chain(started).min()
     }
 
     /// Forgets dead containers but the last of each name, which `kubectl logs -p` shows, and sandboxes that are empty.
@@ -455,6 +477,7 @@ impl PodWorker {
             if self.node.runtime.remove_container(&container.id).await.is_ok() {
                 self.messages.remove(&container.id);
                 self.hooks_failed.remove(&container.id);
+                self.resizing.forget(&container.id);
                 if let Some(volume) = self.termination_volumes.remove(&container.id) {
                     self.node.runtime.remove_volume(&volume).await.ok();
                 }

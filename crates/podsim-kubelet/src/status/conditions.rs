@@ -2,6 +2,7 @@
 
 use super::any_regular_started;
 use crate::containers::{init_containers, is_sidecar};
+use crate::pod_worker::resizing;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -12,6 +13,8 @@ pub(super) struct Facts<'a> {
     pub(super) init: &'a [ContainerStatus],
     pub(super) regular: &'a [ContainerStatus],
     pub(super) previous: &'a PodStatus,
+    /// How far a resize has come.
+    pub(super) resize: &'a [resizing::Condition],
     /// Is there a sandbox, and with a network?
     pub(super) sandbox_usable: bool,
     pub(super) now: &'a Time,
@@ -26,6 +29,9 @@ const OWN: [&str; 5] = [
     "PodScheduled",
 ];
 
+/// Those are only there while there is something to say; they come first.
+const RESIZE: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
+
 /// Is this condition the kubelet's to write?
 pub(crate) fn is_own(condition: &PodCondition) -> bool {
     is_own_type(&condition.type_)
@@ -33,7 +39,7 @@ pub(crate) fn is_own(condition: &PodCondition) -> bool {
 
 /// As [`is_own`], by the condition's type.
 pub(crate) fn is_own_type(type_: &str) -> bool {
-    OWN.contains(&type_)
+    OWN.contains(&type_) || RESIZE.contains(&type_)
 }
 
 /// Are these the same, but for conditions that are not the kubelet's?
@@ -72,11 +78,15 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<PodCondition> {
         .flatten()
         .filter(|c| !is_own(c))
         .cloned();
-    OWN.into_iter()
+    let resize = facts.resize.iter().map(|told| PodCondition {
+        observed_generation: told.generation,
+        ..condition(facts, told.type_, (true, told.reason, told.message.clone()))
+    });
+    let own = OWN
+        .into_iter()
         .zip(own)
-        .map(|(type_, why)| condition(facts, type_, why))
-        .chain(others)
-        .collect()
+        .map(|(type_, why)| condition(facts, type_, why));
+    resize.chain(own).chain(others).collect()
 }
 
 fn condition(facts: &Facts<'_>, type_: &str, (is_true, reason, message): Why) -> PodCondition {

@@ -8,12 +8,13 @@ use crate::actions::pod_sandbox_changed;
 use crate::containers::{
     Role, as_container, ephemeral_containers, init_containers, is_sidecar, regular_containers, should_restart,
 };
+use crate::pod_worker::resizing;
 use crate::prober::ProbeResults;
 use crate::runtime_status::{PodRuntimeStatus, should_be_restarted};
 use conditions::Facts;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
-    HostIP, Pod, PodIP, PodStatus, VolumeMountStatus,
+    HostIP, Pod, PodIP, PodStatus, ResourceRequirements, VolumeMountStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use podsim_cri::{self as cri, ContainerId};
@@ -35,6 +36,10 @@ pub struct StatusInput<'a> {
     pub terminated: bool,
     /// Reason and message of what makes the Pod fail as a whole, whatever its containers do.
     pub failure: Option<(&'static str, &'static str)>,
+    /// What the containers run with.
+    pub actual: &'a HashMap<ContainerId, ResourceRequirements>,
+    /// How far a resize has come.
+    pub(crate) resize: &'a [resizing::Condition],
     /// Now, in whole seconds.
     pub now: Time,
 }
@@ -68,6 +73,7 @@ pub fn generate(pod: &Pod, runtime: &PodRuntimeStatus, previous: &PodStatus, inp
         init: &init,
         regular: &regular,
         previous,
+        resize: input.resize,
         sandbox_usable: !pod_sandbox_changed(pod, runtime).0,
         now: &input.now,
     };
@@ -199,6 +205,16 @@ fn container_status(
     status.image_id = newest.image_id.clone();
     let last = older.filter(|o| o.state == cri::ContainerState::Exited);
     status.last_state = Some(last.map_or_else(ContainerState::default, |o| terminated(o, runtime, input)));
+    if role != Role::Ephemeral {
+        // What it was given, and what it really has as long as it runs (`convertContainerStatusResources`).
+        let given = container.resources.clone().unwrap_or_default();
+        status.allocated_resources.clone_from(&given.requests);
+        let actual = input
+            .actual
+            .get(&newest.id)
+            .filter(|_| newest.state == cri::ContainerState::Running);
+        status.resources = Some(actual.cloned().unwrap_or(given));
+    }
     let running = newest.state == cri::ContainerState::Running && !input.hooks_pending.contains(&newest.id);
     match newest.state {
         cri::ContainerState::Running if running => {
@@ -213,11 +229,6 @@ fn container_status(
                 status.ready = input.probes.ready(container, &newest.id);
             } else if role == Role::Init {
                 status.started = Some(true);
-            }
-            let resources = container.resources.clone().unwrap_or_default();
-            if resources.limits.is_some() || resources.requests.is_some() {
-                status.allocated_resources = resources.requests.clone();
-                status.resources = Some(resources);
             }
         }
         // Upstream's worker is busy with the hook, so that the status stays what it was.

@@ -9,6 +9,7 @@ mod lives;
 mod nodes;
 mod probes;
 mod repetition;
+mod resizing;
 mod scheduling;
 mod sidecars;
 mod status;

@@ -52,6 +52,8 @@ impl Case {
             probes: &self.probes,
             terminated: self.terminated,
             failure: self.failure,
+            actual: &HashMap::new(),
+            resize: &[],
             now: Time(Timestamp::from_second(self.now).unwrap_or_default()),
         };
         generate(&self.pod, &self.runtime, &self.previous, &input)

@@ -30,13 +30,23 @@ pub(crate) fn admit(pod: &mut Pod, objects: &dyn Objects) -> Result<(), String> 
     let Some(spec) = pod.spec.as_mut() else { return Ok(()) };
     runtime_class(spec, objects)?;
     priority(spec, objects)?;
-    let ranges: Vec<LimitRange> = objects
-        .list("v1", "LimitRange")
-        .into_iter()
-        .filter_map(|v| read(Some(v)))
-        .collect();
+    let ranges = ranges(objects);
     limit_range::set_defaults(pod, &ranges);
-    match limit_range::violations(pod, &ranges).as_slice() {
+    within(pod, &ranges)
+}
+
+fn ranges(objects: &dyn Objects) -> Vec<LimitRange> {
+    let all = objects.list("v1", "LimitRange").into_iter();
+    all.filter_map(|value| read(Some(value))).collect()
+}
+
+/// The same for a resize: the bounds of LimitRanges hold for it, and nothing is filled in.
+pub(crate) fn admit_resize(pod: &Pod, objects: &dyn Objects) -> Result<(), String> {
+    within(pod, &ranges(objects))
+}
+
+fn within(pod: &Pod, ranges: &[LimitRange]) -> Result<(), String> {
+    match limit_range::violations(pod, ranges).as_slice() {
         [] => Ok(()),
         [one] => Err(one.clone()),
         many => Err(format!("[{}]", many.join(", "))),

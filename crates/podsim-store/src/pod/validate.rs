@@ -215,6 +215,7 @@ fn validate_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, errors: &mut Ve
         volumes,
         host_network: spec.host_network == Some(true),
         grace: spec.termination_grace_period_seconds.unwrap_or(30),
+        restart_policy: spec.restart_policy.as_deref(),
         os: spec.os.as_ref().map(|os| os.name.as_str()),
     };
     let mut seen = BTreeSet::new();
@@ -237,6 +238,7 @@ fn validate_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, errors: &mut Ve
                     ("livenessProbe", container.liveness_probe.is_some()),
                     ("readinessProbe", container.readiness_probe.is_some()),
                     ("startupProbe", container.startup_probe.is_some()),
+                    ("resizePolicy", container.resize_policy.is_some()),
                 ];
                 for (field, _) in forbidden.iter().filter(|(_, set)| *set) {
                     let detail = "may not be set for init containers without restartPolicy=Always";

@@ -1,12 +1,11 @@
 //! Is this container well-formed?
 
+use super::names;
 use super::validate::{invalid_if, one_of};
 use super::validate_handler::validate_port_number;
-use super::{names, quantity};
+use super::validate_resources::{validate_resize_policy, validate_resources};
 use crate::FieldError;
-use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvFromSource, EnvVar, ResourceFieldSelector, ResourceRequirements, VolumeMount,
-};
+use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvFromSource, EnvVar, ResourceFieldSelector, VolumeMount};
 use std::collections::BTreeSet;
 
 /// What of the Pod matters to its containers.
@@ -14,6 +13,8 @@ pub(crate) struct Context<'a> {
     pub(crate) volumes: &'a BTreeSet<&'a str>,
     pub(crate) host_network: bool,
     pub(crate) grace: i64,
+    /// `spec.restartPolicy`.
+    pub(crate) restart_policy: Option<&'a str>,
     /// `spec.os.name`.
     pub(crate) os: Option<&'a str>,
 }
@@ -66,6 +67,7 @@ pub(crate) fn validate_container(path: &str, container: &Container, context: &Co
     if let Some(resources) = &container.resources {
         validate_resources(&format!("{path}.resources"), resources, errors);
     }
+    validate_resize_policy(path, container, context.restart_policy, errors);
     validate_env_from(path, container.env_from.as_deref().unwrap_or_default(), errors);
     validate_restart_policy(path, container, errors);
     if let Some(security) = &container.security_context {
@@ -357,35 +359,6 @@ fn validate_mounts(path: &str, mounts: &[VolumeMount], volumes: &BTreeSet<&str>,
         if let (Some(_), Some(expression)) = (sub.filter(|s| !s.is_empty()), expression.filter(|s| !s.is_empty())) {
             let detail = "subPathExpr and subPath are mutually exclusive";
             errors.push(FieldError::invalid(format!("{path}.subPathExpr"), expression, detail));
-        }
-    }
-}
-
-fn validate_resources(path: &str, resources: &ResourceRequirements, errors: &mut Errors) {
-    for (list, quantities) in [("limits", &resources.limits), ("requests", &resources.requests)] {
-        for (name, value) in quantities.iter().flatten() {
-            let field = format!("{path}.{list}[{name}]");
-            match quantity::millis(&value.0) {
-                None => errors.push(FieldError::invalid(field, &value.0, quantity::MALFORMED)),
-                Some(n) if n < 0 => {
-                    errors.push(FieldError::invalid(
-                        field,
-                        &value.0,
-                        "must be greater than or equal to 0",
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    let limits = resources.limits.clone().unwrap_or_default();
-    for (name, request) in resources.requests.iter().flatten() {
-        if let Some(limit) = limits.get(name)
-            && let (Some(asked), Some(most)) = (quantity::millis(&request.0), quantity::millis(&limit.0))
-            && asked > most
-        {
-            let detail = format!("must be less than or equal to {name} limit of {}", limit.0);
-            errors.push(FieldError::invalid(format!("{path}.requests"), &request.0, detail));
         }
     }
 }

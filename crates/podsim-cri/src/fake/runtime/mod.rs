@@ -110,6 +110,7 @@ struct State {
     scripts: HashMap<String, Script>,
     execs: HashMap<String, ExecScript>,
     ports: HashMap<u16, PortScript>,
+    memory: HashMap<String, u64>,
     failures: HashMap<&'static str, Vec<Error>>,
     calls: Vec<String>,
     subscribers: Vec<mpsc::UnboundedSender<ContainerEvent>>,
@@ -144,6 +145,11 @@ impl FakeRuntimeService {
     /// Says how a command (its words joined by spaces) will behave; others succeed at once.
     pub fn script_exec(&self, command: &str, script: ExecScript) {
         self.inner.state.lock().execs.insert(command.to_owned(), script);
+    }
+
+    /// Says how many bytes the containers of this name use.
+    pub fn use_memory(&self, container: &str, bytes: u64) {
+        self.inner.state.lock().memory.insert(container.to_owned(), bytes);
     }
 
     /// Says what listens on this port of every sandbox.

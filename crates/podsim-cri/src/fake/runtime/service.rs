@@ -6,7 +6,7 @@ use crate::{
     AttachRequest, BoxDuplex, ContainerConfig, ContainerEventKind, ContainerEvents, ContainerFilter, ContainerId,
     ContainerState, ContainerStats, ContainerStatus, Error, ExecRequest, ExecSession, ExecSyncOutput, HostPathCreate,
     LogEntries, LogOptions, NamespaceInodes, PodSandboxConfig, PodSandboxFilter, PodSandboxState, PodSandboxStatus,
-    Result, RuntimeService, SandboxId, VolumeChange, VolumeConfig, VolumeId,
+    Resources, Result, RuntimeService, SandboxId, VolumeChange, VolumeConfig, VolumeId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -242,6 +242,15 @@ impl RuntimeService for FakeRuntimeService {
         Ok(())
     }
 
+    async fn update_container_resources(&self, id: &ContainerId, resources: &Resources) -> Result<()> {
+        self.begin("update_container_resources", &self.name_of(id))?;
+        let mut state = self.inner.state.lock();
+        let found = state.containers.get_mut(id);
+        let record = found.ok_or_else(|| Error::NotFound(format!("container {id}")))?;
+        record.config.resources = resources.clone();
+        Ok(())
+    }
+
     async fn remove_container(&self, id: &ContainerId) -> Result<()> {
         if self.state_of(id).is_none() {
             return Ok(());
@@ -288,7 +297,11 @@ impl RuntimeService for FakeRuntimeService {
     }
 
     async fn container_stats(&self, id: &ContainerId) -> Result<ContainerStats> {
-        self.container_status(id).await.map(|_| ContainerStats::default())
+        let name = self.container_status(id).await?.metadata.name;
+        Ok(ContainerStats {
+            memory_working_set: self.inner.state.lock().memory.get(&name).copied().unwrap_or(0),
+            ..ContainerStats::default()
+        })
     }
 
     async fn exec(&self, request: ExecRequest) -> Result<ExecSession> {
