@@ -1,9 +1,22 @@
 #!/usr/bin/env bash
-# The Linux backend beside podman, in one run: the same manifest, the same image, the same machine. Needs root, podman with runc and
-# catatonit, a static busybox and hyperfine; `just bench-linux` builds the release program before.
+# The Linux backend beside podman, in one run: the same manifest, the same image, the same machine. Needs root and what is asked for below;
+# `just bench-linux` builds the release program before. It fails where a goal is missed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 podsim=$(realpath "${CARGO_TARGET_DIR:-target}/release/podsim")
+missing=()
+for program in podman:podman runc:runc busybox:busybox-static hyperfine:hyperfine python3:python3; do
+    command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
+done
+[[ -x /usr/libexec/podman/catatonit || -x /usr/bin/catatonit ]] || missing+=(catatonit)
+if ((${#missing[@]})); then
+    echo "bench-linux: not installed: ${missing[*]} (the names of Debian's packages)" >&2
+    exit 1
+fi
+if ((EUID)); then
+    echo "bench-linux: podman and podsim are compared as root" >&2
+    exit 1
+fi
 busybox=$(command -v busybox)
 here=$(mktemp -d)
 export XDG_RUNTIME_DIR=$here/runtime PODSIM_DATA=$here/data PODSIM_RUN=$here/run CONTAINERS_CONF=$here/containers.conf

@@ -98,8 +98,7 @@ fn on_the_virtual_kernel(name: &str, wasm: &'static [u8]) {
 fn on_linux(name: &str) {
     use std::sync::OnceLock;
     static NODE: OnceLock<linux_node::LinuxNode> = OnceLock::new();
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("not run: it needs root");
+    if !crate::podsim::is_root() {
         return;
     }
     let node = NODE.get_or_init(linux_node::LinuxNode::start);

@@ -1,12 +1,11 @@
 //! `podsim diff-backends`: the examples look the same on both backends. Needs root.
 
-use crate::podsim::User;
+use crate::podsim::{User, is_root};
 use std::path::Path;
 
 #[test]
 fn the_examples_look_the_same_on_both_backends() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("needs root");
+    if !is_root() {
         return;
     }
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
@@ -33,8 +32,7 @@ fn the_examples_look_the_same_on_both_backends() {
 
 #[test]
 fn a_difference_is_told_and_is_the_exit_code() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("needs root");
+    if !is_root() {
         return;
     }
     let user = User::new();

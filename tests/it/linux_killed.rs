@@ -1,7 +1,7 @@
 //! podsim killed at any moment leaves nothing behind. The test has a host of its own: it starts itself again in new pid, network and mount
 //! namespaces, where every process, mount and link that is not there before is podsim's, and where it is the init that orphans come to.
 
-use crate::podsim::{Said, User};
+use crate::podsim::{Said, User, is_root};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, wait};
@@ -210,8 +210,7 @@ impl Worker<'_> {
 
 #[test]
 fn two_hundred_nodes_are_killed_and_nothing_stays() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("needs root");
+    if !is_root() {
         return;
     }
     if std::env::var_os(INSIDE).is_some() {

@@ -2,7 +2,7 @@
 //! says so where there is none.
 
 use crate::nodes::Node;
-use crate::podsim::User;
+use crate::podsim::{User, is_root};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -109,8 +109,7 @@ fn import(node: &Node) {
 
 #[test]
 fn native_and_wasm_containers_share_the_namespaces_of_their_pod() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("needs root");
+    if !is_root() {
         return;
     }
     for (program, package) in [(BUSYBOX, "busybox-static"), (NGINX, "nginx-light")] {

@@ -1,6 +1,8 @@
 //! Nodes of each kind that there can be here, for tests of what is the same on all. The Linux backend needs root: it is left out where there is
 //! none.
 
+#[cfg(target_os = "linux")]
+use crate::podsim::is_root;
 use crate::podsim::{Said, User};
 
 /// A configuration whose interfaces give the node a network of its own: nothing of the test is seen on the host.
@@ -71,7 +73,7 @@ pub(crate) fn on_each_node(test: impl Fn(&Node) + Sync) {
         only_root: false,
     }];
     #[cfg(target_os = "linux")]
-    if rustix::process::geteuid().is_root() {
+    if is_root() {
         nodes.push(Node::linux(User::new()));
         let mut restricted = Node::linux(User::without_rights());
         restricted.only_root = true;

@@ -71,18 +71,11 @@ fn the_users_notes_are_true() {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::{Said, User, check, examples, node_config, passes, users_notes, users_notes_pass};
+    use crate::podsim::is_root;
 
     const OPTIONS: &[&str] = &["--backend=linux"];
     /// What is true even where a Pod can have one user only: in the others nginx needs its own.
     const OF_ONE_USER: &str = "3-the-life-of-a-container.md";
-
-    fn is_root() -> bool {
-        let root = rustix::process::geteuid().is_root();
-        if !root {
-            eprintln!("not run: it needs root");
-        }
-        root
-    }
 
     #[test]
     fn the_examples_are_true() {

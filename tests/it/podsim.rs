@@ -13,6 +13,16 @@ pub(crate) struct User {
     ids: Option<(u32, u32)>,
 }
 
+/// Whether the tests have the rights for what this one is about; says so if not.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("not run: it needs root");
+    }
+    root
+}
+
 /// What a command came to.
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,

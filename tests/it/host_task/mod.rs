@@ -3,13 +3,7 @@
 
 mod namespaces;
 
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("not run: it needs root");
-    }
-    root
-}
+use crate::podsim::is_root;
 
 /// What a script writes to both streams, in a container of busybox.
 fn said_by(script: &str) -> String {

@@ -33,6 +33,13 @@ fn limits(served: &Served) -> (u64, u64) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
+/// Waits until the container has this memory limit.
+fn becomes(served: &Served, memory: &str) {
+    let path = "{.status.containerStatuses[0].resources.limits.memory}";
+    let wait = format!("wait --for=jsonpath={path}={memory} pod/p --timeout=20s");
+    served.says(&wait, "pod/p condition met\n");
+}
+
 fn a_pod_is_resized(served: &Served, enforced: bool) {
     served.user.file("pod.yaml", POD);
     served.says("apply -f pod.yaml", "pod/p created\n");
@@ -45,10 +52,7 @@ fn a_pod_is_resized(served: &Served, enforced: bool) {
     }
     let said = resize(served, r#"{"limits":{"cpu":"300m","memory":"96Mi"}}"#);
     assert_eq!(said.stdout, "pod/p patched\n", "{}", said.whole());
-    served.says(
-        "wait --for=jsonpath={.status.containerStatuses[0].resources.limits.memory}=96Mi pod/p --timeout=20s",
-        "pod/p condition met\n",
-    );
+    becomes(served, "96Mi");
     if enforced {
         assert_eq!(limits(served), (96 << 20, 30_000));
     }
@@ -57,10 +61,7 @@ fn a_pod_is_resized(served: &Served, enforced: bool) {
     edit.env("KUBE_EDITOR", "sed -i s/96Mi/80Mi/");
     let said = Said::from(edit.output().expect("kubectl runs"));
     assert_eq!(said.stdout, "pod/p edited\n", "{}", said.whole());
-    served.says(
-        "wait --for=jsonpath={.status.containerStatuses[0].resources.limits.memory}=80Mi pod/p --timeout=20s",
-        "pod/p condition met\n",
-    );
+    becomes(served, "80Mi");
     if enforced {
         assert_eq!(limits(served), (80 << 20, 30_000));
     }
@@ -122,10 +123,7 @@ fn a_pod_of_the_virtual_backend_is_resized() {
         r#"{"requests":{"cpu":"100m"},"limits":{"cpu":"300m","memory":"40Mi"}}"#,
     );
     assert_eq!(said.code, Some(0), "{}", said.whole());
-    served.says(
-        "wait --for=jsonpath={.status.containerStatuses[0].resources.limits.memory}=40Mi pod/p --timeout=20s",
-        "pod/p condition met\n",
-    );
+    becomes(&served, "40Mi");
     let said = served.kubectl(dd);
     assert_eq!(said.code, Some(137), "{}", said.whole());
 }
@@ -133,8 +131,7 @@ fn a_pod_of_the_virtual_backend_is_resized() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_pod_of_the_linux_backend_is_resized() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("needs root");
+    if !crate::podsim::is_root() {
         return;
     }
     let node = User::new();

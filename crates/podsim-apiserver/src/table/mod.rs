@@ -1,7 +1,8 @@
 //! Objects as tables (`Accept: application/json;as=Table`): the columns that `kubectl get` prints are made by the server.
 //!
-//! One file a kind whose cells need thought; the others are told cell by cell in [`told`]. The words follow `pkg/printers/internalversion`.
+//! One file a kind whose cells need thought; the others are told cell by cell in [`told`], with [`cells`]. The words follow `pkg/printers/internalversion`.
 
+mod cells;
 mod custom;
 mod event;
 mod kept;

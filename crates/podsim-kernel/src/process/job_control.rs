@@ -20,12 +20,9 @@ impl ProcessTable {
         !self.members(group).into_iter().any(|pid| tied(pid).unwrap_or(false))
     }
 
-    /// `setpgid(2)` by `caller`, in numbers of the whole node.
+    /// `setpgid(2)` by `caller`, in numbers of the whole node. A zombie counts as the process that it was.
     fn set_group(&mut self, caller: Pid, pid: Pid, group: Pid) -> Result<()> {
-        let node = self
-            .node(pid)
-            .filter(|node| node.life == Life::Alive)
-            .ok_or(Errno::ESRCH)?;
+        let node = self.node(pid).ok_or(Errno::ESRCH)?;
         let session = node.session;
         if pid != caller {
             if node.parent != Some(caller) {

@@ -25,6 +25,11 @@ fn main() {
         expect("the state", state, Some("State:\tZ (zombie)"))?;
         let command = std::fs::read(format!("/proc/{child}/cmdline")).map_err(|e| e.to_string())?;
         expect("the command line of a zombie", command, Vec::new())?;
+        expect(
+            "a group for a zombie, after exec",
+            setpgid(child, Pid(0)),
+            Err(Errno::EACCES),
+        )?;
         expect("a signal to a zombie", kill(child, Some(Signal::KILL)), Ok(()))?;
         let exited = Some((child, WaitStatus::Exited(7)));
         expect("wait", wait(WaitTarget::Pid(child), WaitOptions::NOHANG), Ok(exited))?;
