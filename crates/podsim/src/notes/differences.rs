@@ -179,6 +179,15 @@ impl Shown {
                 None => shown.lines.push(format!("{sign} {line}")),
             }
         };
+        // A container's two streams are read apart: which of their lines comes first in its log is nobody's business.
+        let sorted = |lines: &[String]| {
+            let mut lines = lines.to_vec();
+            if look == "log" {
+                lines.sort_by_cached_key(|line| plain(line));
+            }
+            lines
+        };
+        let (linux, simulated) = (sorted(linux), sorted(simulated));
         let (a, b): (Vec<_>, Vec<_>) = (
             linux.iter().map(|line| plain(line)).collect(),
             simulated.iter().map(|line| plain(line)).collect(),
@@ -321,5 +330,8 @@ mod tests {
                 "{linux}"
             );
         }
+        let (linux, simulated) = (lines("b\na\nc"), lines("a\nb\nc"));
+        let shown = Shown::of("log", &linux, &simulated, &mut bindings, &known);
+        assert_eq!(shown, Shown::default(), "the streams of a log have no order");
     }
 }
