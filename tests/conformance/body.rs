@@ -116,6 +116,8 @@ fn container_config(name: &str, volume: &VolumeId) -> ContainerConfig {
                 sub_path: None,
             },
             readonly: true,
+            recursive_readonly: false,
+            propagation: MountPropagation::Private,
         }],
         namespaces: namespaces(),
         security: SecurityContext {

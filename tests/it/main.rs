@@ -22,5 +22,6 @@ mod nodes;
 mod notes;
 mod podsim;
 mod tidy;
+mod user_namespaces;
 mod virtual_time;
 mod volumes;

@@ -275,3 +275,98 @@ fn a_pod_waits_for_a_config_map_that_is_not_there_yet() {
         node.succeeds(&["wait", "--for=condition=Ready", "pod/x", "--timeout=60s"]);
     });
 }
+
+/// Three containers that may mount, and see one volume in three ways.
+const SPREAD: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: spread}
+spec:
+  terminationGracePeriodSeconds: 0
+  volumes: [{name: v, hostPath: {path: /srv/spread, type: DirectoryOrCreate}}, {name: e, emptyDir: {}}]
+  containers:
+  - name: master
+    image: busybox
+    command: [sleep, '1000']
+    securityContext: {privileged: true}
+    volumeMounts: [{name: v, mountPath: /v, mountPropagation: Bidirectional}, {name: e, mountPath: /e, mountPropagation: Bidirectional}]
+  - name: slave
+    image: busybox
+    command: [sleep, '1000']
+    securityContext: {privileged: true}
+    volumeMounts: [{name: v, mountPath: /v, mountPropagation: HostToContainer}, {name: e, mountPath: /e, mountPropagation: HostToContainer}]
+  - name: private
+    image: busybox
+    command: [sleep, '1000']
+    securityContext: {privileged: true}
+    volumeMounts: [{name: v, mountPath: /v}, {name: e, mountPath: /e}]
+---
+";
+
+/// Mounted when the mounts of [`SPREAD`] are there.
+const READ_ONLY: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: ro}
+spec:
+  terminationGracePeriodSeconds: 0
+  volumes: [{name: v, hostPath: {path: /srv/spread}}]
+  containers:
+  - name: c
+    image: busybox
+    command: [sleep, '1000']
+    volumeMounts:
+    - {name: v, mountPath: /ro, readOnly: true}
+    - {name: v, mountPath: /rro, readOnly: true, recursiveReadOnly: Enabled}
+    - {name: v, mountPath: /maybe, readOnly: true, recursiveReadOnly: IfPossible}
+---
+";
+
+#[test]
+fn mounts_are_seen_as_far_as_their_propagation_goes() {
+    on_each_node(|node| {
+        node.run(SPREAD, &["--wait"]);
+        let sh = |pod: &str, container: &str, script: &str| {
+            node.succeeds(&["exec", pod, "-c", container, "--", "sh", "-c", script])
+        };
+        let containers = ["master", "slave", "private"];
+        for name in containers {
+            let mount = |at: &str| {
+                format!("mkdir {at}/{name} && mount -t tmpfs {name} {at}/{name} && echo {name} >{at}/{name}/f")
+            };
+            sh("spread", name, &format!("{} && {}", mount("/v"), mount("/e")));
+        }
+        // As upstream's test of it: each sees its own, and the slave the master's.
+        for (name, seen) in [("master", "master"), ("slave", "master slave"), ("private", "private")] {
+            for at in ["/v", "/e"] {
+                let files = seen.split(' ').map(|of| format!("{at}/{of}/f\n")).collect::<String>();
+                assert_eq!(
+                    sh("spread", name, &format!("ls {at}/*/f")),
+                    files,
+                    "{} {name}",
+                    node.backend
+                );
+            }
+        }
+        node.user.file("ro.yaml", READ_ONLY);
+        node.succeeds(&["apply", "-f", "ro.yaml"]);
+        node.succeeds(&["wait", "--for=condition=Ready", "pod/ro", "--timeout=60s"]);
+        assert_eq!(
+            sh(
+                "ro",
+                "c",
+                "cat /ro/master/f /rro/master/f; for f in /ro/g /ro/master/g /rro/g /rro/master/g /maybe/master/g; do echo >$f && echo $f; done 2>/dev/null; :"
+            ),
+            "master\nmaster\n/ro/master/g\n",
+            "{}",
+            node.backend
+        );
+        let states = node.succeeds(&["get", "pod", "ro", "-o", "yaml"]);
+        for (path, state) in [("/ro", "Disabled"), ("/rro", "Enabled"), ("/maybe", "Enabled")] {
+            let told =
+                format!("- mountPath: {path}\n      name: v\n      readOnly: true\n      recursiveReadOnly: {state}\n");
+            assert!(states.contains(&told), "{states}");
+        }
+        // What is unmounted by one is gone for all who saw it.
+        sh("spread", "master", "umount /e/master && umount /v/master");
+        assert_eq!(sh("spread", "slave", "ls /e/*/f /v/*/f"), "/e/slave/f\n/v/slave/f\n");
+    });
+}

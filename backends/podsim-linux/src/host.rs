@@ -99,9 +99,11 @@ pub fn prepare() -> std::result::Result<Vec<String>, Missing> {
     let unshared = unsafe { unshare_unsafe(flags) };
     let isolate = || {
         unshared?;
-        // What is mounted on the host later is seen here, nothing that is mounted here is seen there.
-        let flags = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-        mount::propagation(Path::new("/"), flags)
+        // What is mounted on the host later is seen here, nothing that is mounted here is seen there. What is mounted here is seen in
+        // containers that ask for it.
+        let (root, all) = (Path::new("/"), MountPropagationFlags::REC);
+        mount::propagation(root, MountPropagationFlags::DOWNSTREAM | all)?;
+        mount::propagation(root, MountPropagationFlags::SHARED | all)
     };
     isolate().map_err(|error: std::io::Error| Missing {
         what: format!("mount and UTS namespaces ({})", mount::plain(&error)),

@@ -1,10 +1,11 @@
 //! Mounts: thin functions over `mount(2)` and the newer calls (`open_tree(2)`, `mount_setattr(2)`), with the errors that name the place.
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, open};
+use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
-    mount_remount, open_tree, unmount,
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind_recursive,
+    mount_change, mount_remount, move_mount, open_tree, unmount,
 };
 use std::ffi::{CString, OsString};
 use std::fs;
@@ -40,7 +41,11 @@ pub(crate) fn own_program() -> io::Result<OwnedFd> {
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
     );
     match detached.map_err(io::Error::from).and_then(|fd| {
-        set_readonly(&fd)?;
+        let readonly = Attributes {
+            set: libc::MOUNT_ATTR_RDONLY,
+            ..Attributes::default()
+        };
+        set_attributes(fd.as_fd(), false, &readonly)?;
         Ok(fd)
     }) {
         Ok(fd) => Ok(fd),
@@ -48,39 +53,67 @@ pub(crate) fn own_program() -> io::Result<OwnedFd> {
     }
 }
 
-/// `mount_setattr(2)` with MOUNT_ATTR_RDONLY on the mount that a descriptor is of.
+/// What `mount_setattr(2)` changes: its `struct mount_attr`.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct Attributes {
+    /// `MOUNT_ATTR_*` to set.
+    pub(crate) set: u64,
+    /// `MOUNT_ATTR_*` to take away.
+    pub(crate) clear: u64,
+    /// `MS_SHARED` and the like.
+    pub(crate) propagation: u64,
+    /// The user namespace of `MOUNT_ATTR_IDMAP`.
+    pub(crate) userns: u64,
+}
+
+/// `mount_setattr(2)` on the mount that a descriptor is of; with `recursive` on those below it too.
 #[expect(unsafe_code, reason = "mount_setattr has no safe wrapper")]
-fn set_readonly(tree: &OwnedFd) -> io::Result<()> {
-    #[repr(C)]
-    struct MountAttr {
-        set: u64,
-        clear: u64,
-        propagation: u64,
-        userns: u64,
-    }
-    let attributes = MountAttr {
-        set: libc::MOUNT_ATTR_RDONLY,
-        clear: 0,
-        propagation: 0,
-        userns: 0,
-    };
-    use rustix::fd::AsRawFd;
+pub(crate) fn set_attributes(
+    mount: BorrowedFd<'_>,
+    recursive: bool,
+    attributes: &Attributes,
+) -> rustix::io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is a string with its NUL, the structure is the kernel's `struct mount_attr` and its size is given; both outlive the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            tree.as_raw_fd(),
+            mount.as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            &raw const attributes,
-            size_of::<MountAttr>(),
+            flags,
+            std::ptr::from_ref(attributes),
+            size_of::<Attributes>(),
         )
     };
     if result == 0 {
         Ok(())
     } else {
-        Err(io::Error::last_os_error())
+        Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
     }
+}
+
+/// What is mounted at a path, with all below it, as a mount that is nowhere yet (`open_tree(2)`): a peer of the mounts that it is a copy of.
+pub(crate) fn tree(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(CWD, path, flags).map_err(context(format_args!("open_tree {}", path.display())))
+}
+
+/// Mounts such a tree. A link at the end of the path is followed: what names an open descriptor is one.
+pub(crate) fn attach(tree: &OwnedFd, target: &Path) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+    move_mount(tree, "", CWD, target, flags).map_err(context(format_args!("mount on {}", target.display())))
+}
+
+/// Makes a mount, and all below it, read-only.
+pub(crate) fn readonly_recursively(target: &Path) -> io::Result<()> {
+    let readonly = Attributes {
+        set: libc::MOUNT_ATTR_RDONLY,
+        ..Attributes::default()
+    };
+    open(target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|mount| set_attributes(mount.as_fd(), true, &readonly))
+        .map_err(context(format_args!("make {} read-only", target.display())))
 }
 
 /// Mounts a new filesystem.

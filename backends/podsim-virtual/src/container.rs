@@ -2,7 +2,7 @@
 
 use crate::node::Node;
 use crate::process::{self, Io, StartRequest};
-use crate::rootfs::{self, Rootfs, RootfsRequest};
+use crate::rootfs::{self, Bind, Rootfs, RootfsRequest};
 use crate::sandbox::{Sandbox, inodes, new_pid_namespace};
 use crate::stdio::{FileReader, describe};
 use jiff::Timestamp;
@@ -98,25 +98,26 @@ impl Container {
     pub(crate) fn prepare(
         &self,
         node: &Node,
-        binds: Vec<(String, PathRef, bool)>,
+        binds: Vec<Bind>,
         pid_of: impl Fn(&ContainerId) -> Result<Arc<podsim_kernel::process::PidNamespace>>,
     ) -> Result<Prepared> {
         let shared = &self.sandbox.namespaces;
         let pid = match &self.config.namespaces.pid {
             NamespaceMode::Pod | NamespaceMode::Node => shared.pid_for_children.clone(),
-            NamespaceMode::Container => new_pid_namespace(node)?,
+            NamespaceMode::Container => new_pid_namespace(node, &shared.user)?,
             NamespaceMode::Target(id) => pid_of(id)?,
         };
         let partial = NsProxy {
             uts: self.sandbox.container_uts(node),
             ipc: shared.ipc.clone(),
             net: shared.net.clone(),
+            user: shared.user.clone(),
             pid_for_children: pid,
             mnt: shared.mnt.clone(),
         };
         let mut all = vec![
-            ("/etc/hostname".to_owned(), self.sandbox.hostname_file.clone(), false),
-            ("/etc/resolv.conf".to_owned(), self.sandbox.resolv_conf.clone(), false),
+            Bind::file("/etc/hostname", &self.sandbox.hostname_file),
+            Bind::file("/etc/resolv.conf", &self.sandbox.resolv_conf),
         ];
         all.extend(binds);
         let rootfs = rootfs::build(

@@ -3,7 +3,7 @@
 use crate::node::Node;
 use crate::stdio::describe;
 use parking_lot::Mutex;
-use podsim_cri::{Error, Result, SecurityContext};
+use podsim_cri::{Error, MountPropagation, Result, SecurityContext};
 use podsim_image::layer::{self, EntryKind};
 use podsim_image::{Image, ImageStore};
 use podsim_kernel::NsProxy;
@@ -81,8 +81,52 @@ pub(crate) struct RootfsRequest<'a> {
     pub(crate) cgroup: &'a Arc<Cgroup>,
     pub(crate) shm: &'a Arc<SuperBlock>,
     pub(crate) security: &'a SecurityContext,
-    /// Files and directories to show, in order: where, what, read-only?
-    pub(crate) binds: Vec<(String, PathRef, bool)>,
+    /// Files and directories to show, in order.
+    pub(crate) binds: Vec<Bind>,
+}
+
+/// A file or a directory that is shown in a container.
+pub(crate) struct Bind {
+    pub(crate) path: String,
+    pub(crate) what: PathRef,
+    pub(crate) readonly: bool,
+    /// What is mounted below is read-only too.
+    pub(crate) recursive_readonly: bool,
+    pub(crate) propagation: MountPropagation,
+}
+
+impl Bind {
+    /// One file of the Pod's own.
+    pub(crate) fn file(path: &str, what: &PathRef) -> Self {
+        Self {
+            path: path.to_owned(),
+            what: what.clone(),
+            readonly: false,
+            recursive_readonly: false,
+            propagation: MountPropagation::Private,
+        }
+    }
+
+    fn show(&self, mounts: &Arc<MountNamespace>) -> podsim_sys::Result<()> {
+        let source = &self.what.mount;
+        let kind = match self.propagation {
+            MountPropagation::Private => MountFlags::PRIVATE,
+            MountPropagation::HostToContainer => MountFlags::SLAVE,
+            MountPropagation::Bidirectional => MountFlags::SHARED,
+        };
+        if let Some(ns) = source.namespace().filter(|_| kind != MountFlags::PRIVATE) {
+            ns.set_propagation(source, MountFlags::SHARED, true);
+        }
+        // What is read-only on the node is so here.
+        let mut flags = source.flags() & MountFlags::RDONLY;
+        flags.set(MountFlags::RDONLY, self.readonly || !flags.is_empty());
+        let mount = mounts.bind_at(&self.path, &self.what, flags)?;
+        if self.recursive_readonly {
+            mounts.make_tree_readonly(&mount);
+        }
+        mounts.set_propagation(&mount, kind, true);
+        Ok(())
+    }
 }
 
 /// A mount namespace, and the terminals of its `/dev/pts`.
@@ -109,13 +153,9 @@ pub(crate) fn build(node: &Node, request: &RootfsRequest<'_>) -> Result<Rootfs> 
     system
         .mount(&node.kernel, &mounts)
         .map_err(fail("cannot mount /proc, /dev or /sys"))?;
-    for (path, what, readonly) in &request.binds {
-        // What is read-only on the node is so here.
-        let mut flags = what.mount.flags() & MountFlags::RDONLY;
-        flags.set(MountFlags::RDONLY, *readonly || !flags.is_empty());
-        mounts
-            .bind_at(path, what, flags)
-            .map_err(|errno| describe(&format!("cannot mount {path}"), errno))?;
+    for bind in &request.binds {
+        bind.show(&mounts)
+            .map_err(|errno| describe(&format!("cannot mount {}", bind.path), errno))?;
     }
     restrict(&mounts, request.security).map_err(fail("cannot mask paths"))?;
     Ok(Rootfs { mounts, ptys })

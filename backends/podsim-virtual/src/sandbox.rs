@@ -17,6 +17,7 @@ use podsim_kernel::fs::{FsContext, PathRef, SuperBlock};
 use podsim_kernel::ipc::IpcNamespace;
 use podsim_kernel::net::{NetNamespace, VethRequest};
 use podsim_kernel::process::{Cgroup, PidNamespace};
+use podsim_kernel::users::UserNamespace;
 use podsim_kernel::{NsProxy, Task, nsproxy, sysctl};
 use podsim_sys::{CapSet, Credentials, Mode, NsKind, Signal};
 use std::net::{IpAddr, Ipv4Addr};
@@ -54,7 +55,7 @@ pub(crate) fn inodes(namespaces: &NsProxy) -> NamespaceInodes {
         (NsKind::Mnt, namespaces.mnt.inode),
         (NsKind::Net, namespaces.net.inode),
         (NsKind::Pid, namespaces.pid_for_children.inode),
-        (NsKind::User, NsKind::User.initial_inode()),
+        (NsKind::User, namespaces.user.inode),
         (NsKind::Uts, namespaces.uts.inode),
     ])
 }
@@ -96,15 +97,22 @@ impl Sandbox {
                 connect(node, address).map_err(|errno| describe("cannot connect the Pod to the bridge", errno))?
             }
         };
+        let user = match config.namespaces.own_users {
+            false => initial.user.clone(),
+            true => kernel
+                .new_user_namespace()
+                .map_err(|errno| describe("cannot make a user namespace", errno))?,
+        };
         let pid = match config.namespaces.pid {
             NamespaceMode::Node => initial.pid_for_children.clone(),
-            _ => new_pid_namespace(node)?,
+            _ => new_pid_namespace(node, &user)?,
         };
         let uts = Self::new_uts(node, &config);
         let partial = NsProxy {
             uts,
             ipc,
             net,
+            user,
             pid_for_children: pid,
             mnt: initial.mnt.clone(),
         };
@@ -273,9 +281,9 @@ fn allocate(node: &Node) -> Result<Ipv4Addr> {
 }
 
 /// A new pid namespace below the node's.
-pub(crate) fn new_pid_namespace(node: &Node) -> Result<Arc<PidNamespace>> {
+pub(crate) fn new_pid_namespace(node: &Node, owner: &Arc<UserNamespace>) -> Result<Arc<PidNamespace>> {
     node.kernel
-        .new_pid_namespace(node.kernel.initial_pid_namespace())
+        .new_pid_namespace(node.kernel.initial_pid_namespace(), owner)
         .map_err(|errno| describe("cannot make a pid namespace", errno))
 }
 

@@ -4,6 +4,7 @@ use crate::config::VirtualConfig;
 use crate::container::{Container, limit, mount_failed};
 use crate::node::Node;
 use crate::process::{self, Io, StartRequest};
+use crate::rootfs::Bind;
 use crate::sandbox::Sandbox;
 use crate::stdio::{FileReader, FileWriter, HostConnection, describe};
 use crate::volume::{self, Volume};
@@ -13,7 +14,7 @@ use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use podsim_cri::backend::{self, Cidr, Ipam};
 use podsim_cri::*;
-use podsim_kernel::fs::{FsContext, PathRef};
+use podsim_kernel::fs::FsContext;
 use podsim_sys::{FileType, Mode, Signal, Winsize, sleep_until};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -123,7 +124,7 @@ impl VirtualRuntime {
     }
 
     /// What the mounts of a container show.
-    fn binds(&self, mounts: &[Mount]) -> Result<Vec<(String, PathRef, bool)>> {
+    fn binds(&self, mounts: &[Mount]) -> Result<Vec<Bind>> {
         let resolve = |mount: &Mount| {
             let what = match &mount.source {
                 MountSource::HostPath { path, sub_path } => {
@@ -137,7 +138,13 @@ impl VirtualRuntime {
                 }
                 MountSource::Volume { id, sub_path } => self.volume(id)?.path(sub_path.as_deref())?,
             };
-            Ok((mount.container_path.clone(), what, mount.readonly))
+            Ok(Bind {
+                path: mount.container_path.clone(),
+                what,
+                readonly: mount.readonly,
+                recursive_readonly: mount.recursive_readonly,
+                propagation: mount.propagation,
+            })
         };
         mounts.iter().map(resolve).collect()
     }

@@ -27,6 +27,8 @@ pub struct NamespaceOption {
     pub pid: NamespaceMode,
     /// `Pod` or `Node` (`hostIPC`).
     pub ipc: NamespaceMode,
+    /// Whether the Pod has a user namespace of its own (`hostUsers: false`): its root is nobody on the node (KEP-127).
+    pub own_users: bool,
 }
 
 /// Whether the containers of a Pod share one UTS namespace: a property of the node's runtime, not of a manifest.

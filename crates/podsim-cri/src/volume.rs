@@ -4,6 +4,7 @@
 //! [`VolumeConfig`] has the uid and the name for it.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Names a volume of the runtime.
@@ -164,4 +165,20 @@ pub struct Mount {
     pub source: MountSource,
     /// Writing is EROFS.
     pub readonly: bool,
+    /// Whether what is mounted below it is read-only too.
+    pub recursive_readonly: bool,
+    /// What is seen of mounts that are made later.
+    pub propagation: MountPropagation,
+}
+
+/// Which way mounts that are made below a mount are seen (`MountPropagation`; `mount_namespaces(7)`, shared subtrees).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountPropagation {
+    /// None.
+    #[default]
+    Private,
+    /// Those of the node, and of other containers, in the container.
+    HostToContainer,
+    /// Also those of the container, on the node and in other containers.
+    Bidirectional,
 }

@@ -7,9 +7,10 @@ use crate::nsproxy::{NsProxy, UtsNamespace};
 use crate::process::table::{ProcessTable, Table};
 use crate::process::{Cgroup, PidNamespace, Process, Relations};
 use crate::task::Task;
+use crate::users::{Ranges, UserNamespace};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use podsim_sys::{Clock, NsKind, Pid, Result, UtsName};
+use podsim_sys::{Clock, Errno, NsKind, Pid, Result, UtsName};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,6 +62,7 @@ pub struct Kernel {
     random: Mutex<StdRng>,
     processes: Mutex<ProcessTable>,
     initial: Arc<NsProxy>,
+    user_ranges: Arc<Ranges>,
     root_cgroup: Arc<Cgroup>,
 }
 
@@ -82,12 +84,14 @@ impl Kernel {
                     domainname: "(none)".to_owned(),
                 }),
             };
+            let user = UserNamespace::initial();
             let initial = Arc::new(NsProxy {
                 uts: Arc::new(uts),
                 ipc: IpcNamespace::new(NsKind::Ipc.initial_inode(), config.clock.clone()),
                 mnt: MountNamespace::initial(&vfs),
                 net: NetNamespace::new(NsKind::Net.initial_inode()),
-                pid_for_children: PidNamespace::initial(),
+                pid_for_children: PidNamespace::initial(user.clone()),
+                user,
             });
             let mut processes = ProcessTable::default();
             crate::process::boot(&mut processes, kernel.clone(), &initial, &root_cgroup);
@@ -98,6 +102,7 @@ impl Kernel {
                 random: Mutex::new(StdRng::seed_from_u64(config.seed)),
                 processes: Mutex::new(processes),
                 initial,
+                user_ranges: Arc::default(),
                 root_cgroup,
                 config,
             }
@@ -149,9 +154,18 @@ impl Kernel {
         &self.root_cgroup
     }
 
-    /// A new pid namespace below `parent`; the first process born in it is its init. ENOSPC when nested too deep.
-    pub fn new_pid_namespace(&self, parent: &Arc<PidNamespace>) -> Result<Arc<PidNamespace>> {
-        PidNamespace::new(self.allocate_ns_inode(), parent.clone())
+    /// A new pid namespace below `parent`, owned by a user namespace; the first process born in it is its init. ENOSPC when nested too deep.
+    pub fn new_pid_namespace(
+        &self,
+        parent: &Arc<PidNamespace>,
+        owner: &Arc<UserNamespace>,
+    ) -> Result<Arc<PidNamespace>> {
+        PidNamespace::new(self.allocate_ns_inode(), parent.clone(), owner.clone())
+    }
+
+    /// A new user namespace, with ids that no other one has. ENOSPC when there are no more.
+    pub fn new_user_namespace(&self) -> Result<Arc<UserNamespace>> {
+        UserNamespace::new(self.allocate_ns_inode(), &self.user_ranges).ok_or(Errno::ENOSPC)
     }
 
     /// A new UTS namespace with a host name; the rest is as on the node.

@@ -6,7 +6,7 @@
 //! * [`kernel`]: the node: clock, process table, initial namespaces, the launcher.
 //! * [`task`]: [`Task`], a handle on a process; it implements [`podsim_sys::Syscalls`] (see `syscall/`).
 //! * [`process`]: processes, pid namespaces, process groups and sessions, signals, wait, exec, limits, cgroups.
-//! * [`nsproxy`]: the set of namespaces of a process.
+//! * [`nsproxy`]: the set of namespaces of a process; [`users`]: user namespaces.
 //! * [`fs`]: inodes, mounts, path lookup, open files, and the filesystems.
 //! * [`tty`]: ptys and their line discipline.
 //! * [`net`]: network namespaces, interfaces, routes, TCP, UDP and Unix sockets.
@@ -15,7 +15,7 @@
 //!
 //! # Lock order
 //!
-//! process table (`ProcessTable`, one a kernel) → a process's fields → mount table → inode (parent before child) → pipe, pty,
+//! process table (`ProcessTable`, one a kernel) → a process's fields → mount propagation → mount table → inode (parent before child) → pipe, pty,
 //! socket and IPC objects → wait queues. No lock is held while a waker is woken: queues take their wakers out first.
 
 mod eventfd;
@@ -31,6 +31,7 @@ pub mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tty;
+pub mod users;
 pub mod wait_queue;
 
 pub use kernel::{Kernel, KernelConfig, Launcher, Program};

@@ -4,6 +4,7 @@ use crate::fs::MountNamespace;
 use crate::ipc::IpcNamespace;
 use crate::net::NetNamespace;
 use crate::process::PidNamespace;
+use crate::users::UserNamespace;
 use parking_lot::Mutex;
 use podsim_sys::{NsKind, UtsName};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct NsProxy {
     pub mnt: Arc<MountNamespace>,
     /// Network.
     pub net: Arc<NetNamespace>,
+    /// Users.
+    pub user: Arc<UserNamespace>,
     /// Where children get their pids.
     pub pid_for_children: Arc<PidNamespace>,
 }
@@ -44,8 +47,8 @@ pub enum NsRef {
     Net(Arc<NetNamespace>),
     /// Pids.
     Pid(Arc<PidNamespace>),
-    /// Users: the node's.
-    User,
+    /// Users.
+    User(Arc<UserNamespace>),
     /// Host name.
     Uts(Arc<UtsNamespace>),
 }
@@ -60,7 +63,7 @@ impl NsRef {
             NsRef::Mnt(_) => NsKind::Mnt,
             NsRef::Net(_) => NsKind::Net,
             NsRef::Pid(_) => NsKind::Pid,
-            NsRef::User => NsKind::User,
+            NsRef::User(_) => NsKind::User,
             NsRef::Uts(_) => NsKind::Uts,
         }
     }
@@ -69,11 +72,12 @@ impl NsRef {
     #[must_use]
     pub fn inode(&self) -> u64 {
         match self {
-            NsRef::Cgroup | NsRef::User => self.kind().initial_inode(),
+            NsRef::Cgroup => self.kind().initial_inode(),
             NsRef::Ipc(ns) => ns.inode,
             NsRef::Mnt(ns) => ns.inode,
             NsRef::Net(ns) => ns.inode,
             NsRef::Pid(ns) => ns.inode,
+            NsRef::User(ns) => ns.inode,
             NsRef::Uts(ns) => ns.inode,
         }
     }

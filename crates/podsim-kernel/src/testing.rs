@@ -206,7 +206,10 @@ impl TestNode {
     pub(crate) fn container_spec(&self, program: &str) -> ProcessSpec {
         let pid_for_children = self
             .kernel
-            .new_pid_namespace(self.kernel.initial_pid_namespace())
+            .new_pid_namespace(
+                self.kernel.initial_pid_namespace(),
+                &self.kernel.initial_namespaces().user,
+            )
             .unwrap();
         let mut spec = self.spec(program);
         spec.namespaces = Arc::new(NsProxy {

@@ -3,10 +3,12 @@
 use crate::env::{self, Sources};
 use crate::sandbox_config;
 use crate::volumes::{Mounted, Place};
-use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements, SeccompProfile as SeccompProfileSpec};
+use k8s_openapi::api::core::v1::{
+    Container, PodSpec, ResourceRequirements, SeccompProfile as SeccompProfileSpec, VolumeMount,
+};
 use podsim_cri::{
-    Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountSource, Resources, SeccompProfile,
-    SecurityContext, VolumeId,
+    Capabilities, ContainerConfig, ContainerMetadata, Image, Mount, MountPropagation, MountSource, Resources,
+    SeccompProfile, SecurityContext, VolumeId,
 };
 use podsim_store::pod::quantity;
 use podsim_sys::Signal;
@@ -108,6 +110,12 @@ fn mounts(
                 Place::HostPath(path) => MountSource::HostPath { path, sub_path },
             },
             readonly: mount.read_only == Some(true) || volume.readonly,
+            recursive_readonly: recursively_readonly(mount),
+            propagation: match mount.mount_propagation.as_deref() {
+                Some("HostToContainer") => MountPropagation::HostToContainer,
+                Some("Bidirectional") => MountPropagation::Bidirectional,
+                _ => MountPropagation::Private,
+            },
         });
     }
     let file = |path: &str, id: &VolumeId, name: &str| Mount {
@@ -117,6 +125,8 @@ fn mounts(
             sub_path: Some(name.to_owned()),
         },
         readonly: false,
+        recursive_readonly: false,
+        propagation: MountPropagation::Private,
     };
     if !mounts.iter().any(|m| m.container_path == "/etc/hosts") {
         mounts.push(file("/etc/hosts", &prepared.hosts, "hosts"));
@@ -125,6 +135,12 @@ fn mounts(
         mounts.push(file(path, &prepared.termination, "log"));
     }
     Ok(mounts)
+}
+
+/// Whether a mount is read-only with all that is mounted below it: both backends can do it, so `IfPossible` is `Enabled`
+/// (`resolveRecursiveReadOnly`).
+pub(crate) fn recursively_readonly(mount: &VolumeMount) -> bool {
+    matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible"))
 }
 
 /// `subPathExpr` with its variables, which have to be there (`ExpandContainerVolumeMounts`).

@@ -95,8 +95,7 @@ fn is_default(manifest: &Value, path: &str) -> bool {
         .collect();
     match manifest.pointer(&pointer) {
         None | Some(Value::Null | Value::Bool(false)) => true,
-        // Users are the node's by default.
-        Some(Value::Bool(true)) => path == "spec.hostUsers",
+        Some(Value::Bool(true)) => false,
         Some(Value::String(text)) => {
             text.is_empty()
                 || path.starts_with("spec.serviceAccount") && text == "default"

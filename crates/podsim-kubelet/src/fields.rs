@@ -355,16 +355,16 @@ pub const FIELDS: &[Field] = &[
         "the file, or the end of the log",
     ),
     enforced("spec.containers[].volumeMounts", Container, "where volumes are seen").about(NsKind::Mnt),
-    recorded(
+    enforced(
         "spec.containers[].volumeMounts[].mountPropagation",
         Container,
-        "mounts do not propagate",
+        "whether mounts that are made later are seen from the node, and on it",
     )
     .about(NsKind::Mnt),
-    recorded(
+    enforced(
         "spec.containers[].volumeMounts[].recursiveReadOnly",
         Container,
-        "volumes have no mounts inside of them",
+        "what is mounted inside of the volume is read-only too",
     )
     .about(NsKind::Mnt),
     recorded(
@@ -449,7 +449,12 @@ pub const FIELDS: &[Field] = &[
         "one process tree for all containers, with pause as process 1",
     )
     .about(NsKind::Pid),
-    recorded("spec.hostUsers", Pod, "there is one user namespace, the node's").about(NsKind::User),
+    enforced(
+        "spec.hostUsers",
+        Pod,
+        "false: a user namespace of the Pod's own, whose root is nobody on the node",
+    )
+    .about(NsKind::User),
     // The machine.
     enforced("spec.hostAliases", Pod, "lines of every container's /etc/hosts").about(NsKind::Mnt),
     enforced("spec.hostname", Pod, "the host name of the containers").about(NsKind::Uts),

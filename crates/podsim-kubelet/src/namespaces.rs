@@ -72,10 +72,8 @@ pub fn decisions(spec: &PodSpec, uts: UtsNamespace) -> Vec<Decision> {
         NsKind::Uts if uts == UtsNamespace::Pod => (Sharing::Pod, "the node's setting utsNamespace: pod"),
         NsKind::Uts => (Sharing::Container, "the node's setting utsNamespace: container"),
         NsKind::Mnt => (Sharing::Container, "no field: each container has its own root"),
-        NsKind::User => (
-            Sharing::Node,
-            "spec.hostUsers does nothing: there is one user namespace",
-        ),
+        NsKind::User if spec.host_users == Some(false) => (Sharing::Pod, "spec.hostUsers: false"),
+        NsKind::User => (Sharing::Node, "spec.hostUsers is not false"),
         NsKind::Cgroup => (Sharing::Node, "no field: there is one cgroup namespace"),
     };
     let decision = |kind| {
@@ -105,6 +103,10 @@ mod tests {
             share_process_namespace: Some(true),
             ..PodSpec::default()
         };
+        let users = PodSpec {
+            host_users: Some(false),
+            ..PodSpec::default()
+        };
         let host = PodSpec {
             host_network: Some(true),
             host_ipc: Some(true),
@@ -121,6 +123,11 @@ mod tests {
                 &plain,
                 UtsNamespace::Pod,
                 "cgroup=node ipc=pod mnt=container net=pod pid=container user=node uts=pod",
+            ),
+            (
+                &users,
+                UtsNamespace::Pod,
+                "cgroup=node ipc=pod mnt=container net=pod pid=container user=pod uts=pod",
             ),
             (
                 &shared,

@@ -59,6 +59,7 @@ pub(crate) fn namespace_option(spec: &PodSpec) -> NamespaceOption {
         network: node_or(spec.host_network, NamespaceMode::Pod),
         pid: node_or(spec.host_pid, pid),
         ipc: node_or(spec.host_ipc, NamespaceMode::Pod),
+        own_users: spec.host_users == Some(false),
     }
 }
 

@@ -3,12 +3,13 @@
 //! * `orders`: what it is told.
 //! * `stage`: the first stage joins namespaces and makes the second one in new ones; the second one puts the root together, gives up its
 //!   rights, and becomes the program.
-//! * `root`: the root filesystem; `terminal`: a pty of the container's own.
+//! * `root`: the root filesystem; `users`: a user namespace; `terminal`: a pty of the container's own.
 
 pub(crate) mod orders;
 mod root;
 mod stage;
 mod terminal;
+mod users;
 
 use crate::channel::Channel;
 use crate::spawner::CHILD_VARIABLE;

@@ -1,6 +1,6 @@
 //! What the node process tells a child, and what the child answers.
 
-use podsim_cri::SecurityContext;
+use podsim_cri::{MountPropagation, SecurityContext};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub(crate) struct Orders {
     /// Namespaces to join, in this order.
     pub(crate) join: Vec<Join>,
+    /// The user namespace that the process is root of, if that is not the node's own.
+    pub(crate) users: Option<UsersOrders>,
     /// Namespaces to make: flags of `clone(2)`.
     pub(crate) new_namespaces: u32,
     /// Where the limits are.
@@ -33,6 +35,15 @@ pub(crate) struct Join {
     pub(crate) descriptor: usize,
     /// The kinds of namespaces.
     pub(crate) kinds: u32,
+}
+
+/// A user namespace to become root of.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct UsersOrders {
+    /// Which of the descriptors.
+    pub(crate) descriptor: usize,
+    /// What its root is on the node, as user and as group.
+    pub(crate) root: u32,
 }
 
 /// A terminal of the container's own `/dev/pts`.
@@ -90,6 +101,10 @@ pub(crate) struct Bind {
     pub(crate) target: String,
     /// Writing is EROFS.
     pub(crate) readonly: bool,
+    /// What is mounted below it is read-only too.
+    pub(crate) recursive_readonly: bool,
+    /// What is seen of mounts that are made later.
+    pub(crate) propagation: MountPropagation,
 }
 
 /// A program and who runs it.

@@ -1,10 +1,11 @@
 //! The root filesystem of a container: its image's layers under a private one, `/proc`, `/dev`, `/sys`, and what is shown
 //! in it, where container runtimes mount them and with their flags (OCI runtime specification, "Default Filesystems").
 
-use crate::child::orders::{RootOrders, RootSource};
+use crate::child::orders::{Bind, RootOrders, RootSource};
 use crate::inside::{Inside, Place, is_directory};
 use crate::mount::{self, context};
-use podsim_cri::SecurityContext;
+use podsim_cri::{MountPropagation, SecurityContext};
+use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, unmount};
@@ -47,7 +48,11 @@ const HARDENED: MountFlags = NOSUID_NOEXEC.union(MountFlags::NODEV);
 /// Puts the root together and makes it this process's own. Works in a new mount namespace, after the other namespaces were
 /// entered: `/proc` shows the pid namespace of its mounter, `/sys` the network namespace.
 pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Result<()> {
-    // What happens here is nobody else's business; what the node mounts later is seen (it may be in a volume).
+    let mut sources = Vec::new();
+    for bind in &orders.binds {
+        sources.push(Source::find(bind)?);
+    }
+    // What happens here is nobody else's business.
     mount::propagation(
         Path::new("/"),
         MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
@@ -64,22 +69,8 @@ pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Resu
     }
     let inside = Inside::new(target)?;
     system(&inside, orders, security)?;
-    for bind in &orders.binds {
-        let mut part = None;
-        for path in &bind.within {
-            let whole = part.as_ref().map_or(bind.source.as_path(), Place::path);
-            part = Some(part_of(whole, path)?);
-        }
-        let source = part.as_ref().map_or(bind.source.as_path(), Place::path);
-        let target = if is_directory(source)? {
-            inside.directory(&bind.target)?
-        } else {
-            inside.file(&bind.target)?
-        };
-        mount::bind(source, target.path())?;
-        let mut flags = no_devices(security);
-        flags.set(MountFlags::RDONLY, bind.readonly);
-        add_flags(&inside, &bind.target, flags)?;
+    for (bind, source) in orders.binds.iter().zip(&sources) {
+        show(&inside, bind, source, security)?;
     }
     restrict(&inside, security)?;
     let mut flags = no_devices(security);
@@ -91,6 +82,66 @@ pub(super) fn enter(orders: &RootOrders, security: &SecurityContext) -> io::Resu
     unmount(".", UnmountFlags::DETACH).map_err(context("unmount the old root"))?;
     chdir("/")?;
     Ok(())
+}
+
+/// What is to be shown at a place.
+pub(super) struct Source<'a> {
+    whole: &'a Path,
+    /// Held, because containers may change what is at its path meanwhile.
+    part: Option<Place>,
+    /// A peer of what is there: what is mounted in the container is seen there too.
+    shared: Option<OwnedFd>,
+}
+
+impl<'a> Source<'a> {
+    /// Finds it, while mounts of this mount namespace and the node's are still peers.
+    pub(super) fn find(bind: &'a Bind) -> io::Result<Self> {
+        let mut found = Self {
+            whole: &bind.source,
+            part: None,
+            shared: None,
+        };
+        for path in &bind.within {
+            found.part = Some(part_of(found.path(), path)?);
+        }
+        if bind.propagation == MountPropagation::Bidirectional {
+            found.shared = Some(mount::tree(found.path())?);
+        }
+        Ok(found)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.part.as_ref().map_or(self.whole, Place::path)
+    }
+}
+
+/// Shows a file or directory.
+fn show(inside: &Inside, bind: &Bind, source: &Source<'_>, security: &SecurityContext) -> io::Result<()> {
+    let target = if is_directory(source.path())? {
+        inside.directory(&bind.target)?
+    } else {
+        inside.file(&bind.target)?
+    };
+    match &source.shared {
+        Some(tree) => mount::attach(tree, target.path())?,
+        None => mount::bind(source.path(), target.path())?,
+    }
+    let mut flags = no_devices(security);
+    flags.set(MountFlags::RDONLY, bind.readonly);
+    add_flags(inside, &bind.target, flags)?;
+    let Some(mounted) = inside.existing(&bind.target)? else {
+        return Ok(());
+    };
+    if bind.recursive_readonly {
+        mount::readonly_recursively(mounted.path())?;
+    }
+    let propagation = match bind.propagation {
+        MountPropagation::Private => MountPropagationFlags::PRIVATE,
+        MountPropagation::HostToContainer => MountPropagationFlags::DOWNSTREAM,
+        MountPropagation::Bidirectional => MountPropagationFlags::SHARED,
+    };
+    mount::propagation(mounted.path(), propagation | MountPropagationFlags::REC)
 }
 
 /// A container has CAP_MKNOD, and there may be no cgroup that keeps it from what it makes: so a device can be opened nowhere but in the files of

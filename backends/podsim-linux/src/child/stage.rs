@@ -5,7 +5,7 @@
 
 use crate::channel::Channel;
 use crate::child::orders::{Answer, Failure, Orders, ProcessOrders};
-use crate::child::{NativeProgram, root, terminal};
+use crate::child::{NativeProgram, root, terminal, users};
 use crate::credentials::{Parent, Rights, die_with};
 use crate::guest;
 use crate::host_task::program::{self, Program};
@@ -14,8 +14,8 @@ use crate::seccomp;
 use podsim_cri::SeccompProfile;
 use podsim_cri::backend::user::{self, Accounts, User};
 use podsim_sys::Errno;
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::Mode;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Gid, Mode, Uid, makedev};
 use rustix::process::{Signal, set_parent_process_death_signal, setsid, umask};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 use std::fs;
@@ -49,13 +49,17 @@ pub(super) fn first(channel: Channel, native: NativeProgram) -> ! {
 
 fn prepare(channel: &Channel) -> io::Result<Option<(Orders, Fork)>> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    let Some((orders, descriptors)) = channel.receive::<Orders>()? else {
+    let Some((mut orders, descriptors)) = channel.receive::<Orders>()? else {
         return Ok(None);
     };
     if let Some(cgroup) = &orders.cgroup {
         cgroup.join_self().map_err(io::Error::other)?;
     }
     join(&orders, &descriptors)?;
+    if let Some(users) = orders.users {
+        let namespace = descriptor(&descriptors, users.descriptor)?;
+        users::enter(orders.root.as_mut(), namespace, users.root)?;
+    }
     drop(descriptors);
     let fork = clone_with_parent(orders.new_namespaces)?;
     Ok(Some((orders, fork)))
@@ -63,13 +67,16 @@ fn prepare(channel: &Channel) -> io::Result<Option<(Orders, Fork)>> {
 
 fn join(orders: &Orders, descriptors: &[OwnedFd]) -> io::Result<()> {
     for join in &orders.join {
-        let missing = || io::Error::other("a namespace that did not come with the orders");
-        let descriptor = descriptors.get(join.descriptor).ok_or_else(missing)?;
         let kinds = ThreadNameSpaceType::from_bits_retain(join.kinds);
-        move_into_thread_name_spaces(descriptor.as_fd(), kinds)
+        move_into_thread_name_spaces(descriptor(descriptors, join.descriptor)?, kinds)
             .map_err(context(format_args!("setns {:#x}", join.kinds)))?;
     }
     Ok(())
+}
+
+fn descriptor(descriptors: &[OwnedFd], number: usize) -> io::Result<BorrowedFd<'_>> {
+    let missing = || io::Error::other("a namespace that did not come with the orders");
+    descriptors.get(number).map(AsFd::as_fd).ok_or_else(missing)
 }
 
 /// On which side of the fork this is; the parent's side of the pipe keeps the child waiting.
@@ -153,6 +160,7 @@ fn become_program(channel: &Channel, orders: &Orders) -> Result<(Program, Vec<St
     }
     umask(Mode::from_raw_mode(0o022));
     let user = find_user(process)?;
+    give_streams(user.credentials.uid, None)?;
     let mut environ = process.environ.clone();
     if !environ.iter().any(|entry| entry.starts_with("HOME=")) {
         environ.push(format!("HOME={}", user.home));
@@ -196,6 +204,22 @@ fn find_user(process: &ProcessOrders) -> Result<User, Failure> {
         message,
         exit_code: 128,
     })
+}
+
+/// Makes the standard streams a user's own, as runc does (`fixStdioPermissions`): they can be opened again, by the name `/dev/stdout`. Not
+/// `/dev/null`, which is everybody's.
+pub(super) fn give_streams(uid: u32, gid: Option<u32>) -> io::Result<()> {
+    for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let status = rustix::fs::fstat(stream).map_err(context("look at a standard stream"))?;
+        if status.st_uid != uid && status.st_rdev != makedev(1, 3) {
+            match rustix::fs::fchown(stream, Some(Uid::from_raw(uid)), gid.map(Gid::from_raw)) {
+                // A user namespace where it is nobody's.
+                Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) => {}
+                Err(errno) => return Err(context("give a standard stream to the user")(errno)),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A working directory that is not there is made, as runc does.

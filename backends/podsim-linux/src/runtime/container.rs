@@ -96,11 +96,12 @@ impl Container {
     ) -> Result<(Arc<Running>, Started)> {
         let mut all = self.sandbox.binds();
         all.extend(binds);
-        let (join, new, descriptors) = self.sandbox.namespaces_for(&self.config, target);
+        let (join, new, mut descriptors) = self.sandbox.namespaces_for(&self.config, target);
         let working_dir = self.config.working_dir.as_ref().filter(|dir| !dir.is_empty());
         let shm = self.sandbox.shm();
         let orders = Orders {
             join,
+            users: self.sandbox.users.as_ref().map(|users| users.put(&mut descriptors)),
             new_namespaces: new.bits(),
             cgroup: self.cgroup.clone(),
             hostname: new
@@ -182,11 +183,13 @@ impl Container {
         let working_dir = self.config.working_dir.as_ref().filter(|dir| !dir.is_empty());
         let kinds =
             CloneFlags::NEWNS | CloneFlags::NEWNET | CloneFlags::NEWIPC | CloneFlags::NEWUTS | CloneFlags::NEWPID;
+        let mut descriptors = vec![running.process.pidfd()];
         let orders = Orders {
             join: vec![Join {
                 descriptor: 0,
                 kinds: kinds.bits(),
             }],
+            users: self.sandbox.users.as_ref().map(|users| users.put(&mut descriptors)),
             new_namespaces: 0,
             cgroup: self.cgroup.clone(),
             hostname: None,
@@ -202,7 +205,7 @@ impl Container {
                 environ,
             ),
         };
-        let started = process::start(&node.spawner, orders, vec![running.process.pidfd()], stdio).await;
+        let started = process::start(&node.spawner, orders, descriptors, stdio).await;
         // It may have ended meanwhile: then setns(2) says "no such process", and this here is told of it a little later.
         started.map_err(|error| {
             if running.process.ended() {

@@ -1,6 +1,6 @@
 //! [`LinuxRuntime`]: CRI over real namespaces.
 //!
-//! * `service`: who knows whom; `sandbox`, `container`, `volume`: what there is.
+//! * `service`: who knows whom; `sandbox`, `container`, `volume`, `users`: what there is.
 //! * `node`: what all of them share: images, network, cgroups, and the node's own shell.
 //! * `process`: a process from its orders to its end; `stdio`: its streams.
 
@@ -11,6 +11,7 @@ mod process;
 mod sandbox;
 mod service;
 mod stdio;
+mod users;
 mod volume;
 
 pub use config::{LinuxConfig, NetworkConfig};

@@ -9,6 +9,7 @@ use crate::prune;
 use crate::runtime::config::{LinuxConfig, NetworkConfig};
 use crate::runtime::process::{self, Descriptor, Started, failed, internal};
 use crate::runtime::stdio::Stdio;
+use crate::runtime::users::Users;
 use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
@@ -119,6 +120,20 @@ impl Node {
             kinds: CloneFlags::NEWNET.bits(),
         };
         (vec![join], vec![Arc::new(network.clone())])
+    }
+
+    /// The user namespace of a Pod that is to have its own.
+    pub(crate) fn users(&self, namespaces: &NamespaceOption) -> Result<Option<Users>> {
+        if !namespaces.own_users {
+            return Ok(None);
+        }
+        if self.config.rootless {
+            let message = "hostUsers: false needs a podsim of root: nobody else may show files with other owners (mount_setattr(2))";
+            return Err(Error::InvalidArgument(message.to_owned()));
+        }
+        Users::new(&self.config.run)
+            .map(Some)
+            .map_err(failed("cannot make a user namespace"))
     }
 
     /// The host name that a Pod has.
@@ -329,6 +344,7 @@ impl Node {
         mount::directory(&directory.join("shell")).map_err(internal)?;
         let orders = Orders {
             join,
+            users: None,
             new_namespaces: CloneFlags::NEWNS.bits(),
             cgroup: None,
             hostname: None,

@@ -8,12 +8,13 @@ use crate::runtime::container::Container;
 use crate::runtime::node::Node;
 use crate::runtime::process::{self, Descriptor, Process, failed, internal};
 use crate::runtime::stdio::Stdio;
+use crate::runtime::users::Users;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use podsim_cri::backend::{HostPorts, command_line};
 use podsim_cri::{
-    ContainerConfig, DnsConfig, Image, NamespaceMode, PodSandboxConfig, PodSandboxState, PodSandboxStatus, Result,
-    SandboxId, SecurityContext, UtsNamespace,
+    ContainerConfig, DnsConfig, Image, MountPropagation, NamespaceMode, PodSandboxConfig, PodSandboxState,
+    PodSandboxStatus, Result, SandboxId, SecurityContext, UtsNamespace,
 };
 use podsim_sys::{CloneFlags, Signal};
 use rustix::mount::MountFlags;
@@ -31,6 +32,8 @@ pub(crate) struct Sandbox {
     /// What is on disk for it: `hostname`, `resolv.conf`, `shm`, the root of pause.
     directory: PathBuf,
     pub(crate) pause: Process,
+    /// Its user namespace, if that is not the node's.
+    pub(crate) users: Option<Users>,
     pub(crate) net: NetNs,
     cgroup: Option<Cgroup>,
     pub(crate) containers: Mutex<Vec<Arc<Container>>>,
@@ -90,11 +93,16 @@ impl Sandbox {
         let host_ports = HostPorts::open(mappings, address.into(), node.network.netns(), &node.config.clock)?;
         let cgroup = node.cgroup(&config.metadata.uid, &id.0)?;
         let orders = Self::orders(node, &config, &image, &directory, cgroup.clone())?;
-        let (join, descriptors) = match config.namespaces.network {
+        let users = node.users(&config.namespaces)?;
+        let (join, mut descriptors) = match config.namespaces.network {
             NamespaceMode::Node => node.join_network(),
             _ => (Vec::new(), Vec::new()),
         };
-        let orders = Orders { join, ..orders };
+        let orders = Orders {
+            join,
+            users: users.as_ref().map(|users| users.put(&mut descriptors)),
+            ..orders
+        };
         let stdio = Stdio::none().map_err(internal)?;
         let pause = process::start(&node.spawner, orders, descriptors, stdio).await?.process;
         let net = NetNs::of_pid(pause.pid.0.unsigned_abs()).map_err(internal);
@@ -122,6 +130,7 @@ impl Sandbox {
             created_at: node.now(),
             directory,
             pause,
+            users,
             net,
             cgroup,
             containers: Mutex::default(),
@@ -154,6 +163,7 @@ impl Sandbox {
         let argv = command_line(&ContainerConfig::default(), &shown.config);
         Ok(Orders {
             join: Vec::new(),
+            users: None,
             new_namespaces: new.bits(),
             hostname: own_uts.then(|| config.hostname.clone()),
             sysctls: config.sysctls.clone(),
@@ -186,6 +196,8 @@ impl Sandbox {
             within: Vec::new(),
             target: format!("/etc/{name}"),
             readonly: false,
+            recursive_readonly: false,
+            propagation: MountPropagation::Private,
         };
         vec![bind("hostname"), bind("resolv.conf")]
     }

@@ -161,6 +161,8 @@ impl LinuxRuntime {
                 within,
                 target: mount.container_path.clone(),
                 readonly: mount.readonly,
+                recursive_readonly: mount.recursive_readonly,
+                propagation: mount.propagation,
             })
         };
         mounts.iter().map(bind).collect()

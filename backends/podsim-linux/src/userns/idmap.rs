@@ -1,6 +1,7 @@
 //! User namespaces for Pods, and mounts with other owners.
 
 use super::ids::IdMap;
+use crate::mount::{Attributes, set_attributes};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::fmt::Write as _;
@@ -79,15 +80,6 @@ pub enum IdMapped {
     Refused,
 }
 
-/// `struct mount_attr` of `mount_setattr(2)`.
-#[repr(C)]
-struct MountAttr {
-    attr_set: u64,
-    attr_clr: u64,
-    propagation: u64,
-    userns_fd: u64,
-}
-
 /// Gives a detached mount (`open_tree(2)` with OPEN_TREE_CLONE) the owners that a user namespace maps: the file of user 0 on
 /// the disk is user 0's inside it. An overlay cannot be mapped itself; its layers can, before it is mounted (Linux 5.19).
 ///
@@ -95,30 +87,14 @@ struct MountAttr {
 ///
 /// EPERM without the rights, EBADF for what is no mount or no user namespace.
 pub fn idmap_mount(mount: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<IdMapped, Errno> {
-    let attr = MountAttr {
-        attr_set: libc::MOUNT_ATTR_IDMAP,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: u64::try_from(userns.as_raw_fd()).map_err(|_| Errno::BADF)?,
+    let attributes = Attributes {
+        set: libc::MOUNT_ATTR_IDMAP,
+        userns: u64::try_from(userns.as_raw_fd()).map_err(|_| Errno::BADF)?,
+        ..Attributes::default()
     };
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    #[expect(unsafe_code, reason = "rustix and nix do not wrap mount_setattr")]
-    // SAFETY: the path is an empty C string and the struct lives over the call, with its true size.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            &raw const attr,
-            size_of::<MountAttr>(),
-        )
-    };
-    if result == 0 {
-        return Ok(IdMapped::Done);
-    }
-    match Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO) {
-        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => Ok(IdMapped::Refused),
-        error => Err(error),
+    match set_attributes(mount, recursive, &attributes) {
+        Ok(()) => Ok(IdMapped::Done),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(IdMapped::Refused),
+        Err(error) => Err(error),
     }
 }

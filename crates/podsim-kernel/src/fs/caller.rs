@@ -3,6 +3,7 @@
 use super::{FsContext, PathRef};
 use crate::process::Process;
 use crate::task::Task;
+use crate::users::UserNamespace;
 use podsim_sys::{CapSet, Capability, Credentials, Mode};
 use std::sync::Arc;
 
@@ -54,6 +55,17 @@ impl Caller {
     #[must_use]
     pub fn capable(&self, capability: Capability) -> bool {
         self.credentials.capable(capability)
+    }
+
+    /// The user namespace that its ids are of; `None` for the kernel itself, whose they are the node's.
+    pub(crate) fn users(&self) -> Option<Arc<UserNamespace>> {
+        self.process.as_ref().map(|process| process.namespaces().user.clone())
+    }
+
+    /// Whether the capability is in effect on the node as a whole, and not only in a user namespace.
+    #[must_use]
+    pub fn capable_on_node(&self, capability: Capability) -> bool {
+        self.capable(capability) && self.users().is_none_or(|users| users.is_initial())
     }
 
     /// The same caller with its real ids, as `access(2)` asks.

@@ -6,9 +6,9 @@
 //!
 //! A filesystem is a [`SuperBlock`] with a tree of inodes: [`tmpfs`]; [`overlay`], which is a tmpfs over image [`layer`]s; and those
 //! that show the kernel's state: [`procfs`], [`sysfs`], [`cgroupfs`], [`devpts`], [`mqueue`] (for `/dev` itself see [`devfs`]). A [`MountNamespace`] says what is seen where; [`rootfs`] has the
-//! runtime's own calls on it, [`system_mounts`] mounts `/proc`, `/dev` and `/sys` as containers have them.
+//! runtime's own calls on it, [`propagation`] which mounts are seen elsewhere too, [`system_mounts`] mounts `/proc`, `/dev` and `/sys` as containers have them.
 //!
-//! Locks: a filesystem's tree → mount table → dentry → inode. None of the kernel's other locks is held when a path is walked.
+//! Locks: a filesystem's tree → propagation → mount table → dentry → inode. None of the kernel's other locks is held when a path is walked.
 
 pub mod attr;
 pub mod caller;
@@ -32,6 +32,7 @@ pub mod path;
 pub mod permission;
 pub mod pipe;
 pub mod procfs;
+mod propagation;
 mod pseudo;
 pub mod rootfs;
 pub mod super_block;

@@ -6,6 +6,7 @@
 use super::FsContext;
 use super::dentry::Dentry;
 use super::path::PathRef;
+use super::propagation::Spread;
 use super::super_block::{SuperBlock, Vfs};
 use parking_lot::RwLock;
 use podsim_sys::{Errno, MountFlags, Result};
@@ -19,10 +20,7 @@ const KEPT: MountFlags = MountFlags::RDONLY
     .union(MountFlags::NODEV)
     .union(MountFlags::NOEXEC)
     .union(MountFlags::NOATIME)
-    .union(MountFlags::RELATIME)
-    .union(MountFlags::PRIVATE)
-    .union(MountFlags::SLAVE)
-    .union(MountFlags::SHARED);
+    .union(MountFlags::RELATIME);
 
 /// The largest number of mounts in a namespace (`/proc/sys/fs/mount-max` has 100,000 on Linux).
 const MOUNT_MAX: usize = 10_000;
@@ -62,7 +60,7 @@ impl Mount {
         &self.source
     }
 
-    /// Its flags, propagation included (which is kept and shown only).
+    /// Its flags.
     #[must_use]
     pub fn flags(&self) -> MountFlags {
         MountFlags::from_bits_truncate(self.flags.load(Ordering::Relaxed))
@@ -74,11 +72,14 @@ impl Mount {
         self.flags().contains(MountFlags::RDONLY)
     }
 
-    /// Changes its flags, but not the propagation.
+    /// Changes its flags.
     pub fn remount(&self, flags: MountFlags) {
-        let propagation = MountFlags::PRIVATE | MountFlags::SLAVE | MountFlags::SHARED;
-        let new = (flags & (KEPT - propagation)) | (self.flags() & propagation);
-        self.flags.store(new.bits(), Ordering::Relaxed);
+        self.flags.store((flags & KEPT).bits(), Ordering::Relaxed);
+    }
+
+    /// The same for another namespace, not mounted yet.
+    pub(super) fn copy(&self, ns: &Arc<MountNamespace>) -> Arc<Self> {
+        ns.new_mount(self.sb.clone(), self.root.clone(), &self.source, self.flags())
     }
 
     /// The namespace it is in; `None` once it was unmounted.
@@ -169,6 +170,12 @@ impl MountTable {
         Some(gone)
     }
 
+    /// A mount and where it is; `None` for the root.
+    fn at(&self, id: u64) -> Option<(Arc<Mount>, PathRef)> {
+        let mounted = self.mounts.get(&id)?;
+        Some((mounted.mount.clone(), mounted.place.clone()?))
+    }
+
     /// The mounts on a mount, at any depth, itself first and each after the one it is on.
     fn subtree(&self, id: u64) -> Vec<u64> {
         let mut on: HashMap<u64, Vec<u64>> = HashMap::new();
@@ -197,6 +204,8 @@ pub struct MountInfo {
     pub root: String,
     /// Where, as seen from the asker's root directory.
     pub mountpoint: String,
+    /// Whom it gives to and gets from.
+    pub spread: Spread,
 }
 
 impl MountNamespace {
@@ -254,7 +263,10 @@ impl MountNamespace {
         at: &PathRef,
         flags: MountFlags,
     ) -> Result<Arc<Mount>> {
-        self.attach(sb, sb.root().clone(), source, at, flags)
+        let mut peers = self.vfs.peers.lock();
+        let mount = self.place(self.new_mount(sb.clone(), sb.root().clone(), source, flags), at)?;
+        peers.mounted(&[(mount.clone(), at.clone())], at);
+        Ok(mount)
     }
 
     /// Shows `what` (a directory or a single file, of any namespace) at another place too. With `recursive`, with what is mounted below it.
@@ -269,9 +281,11 @@ impl MountNamespace {
         if self.table.read().mounts.len() + below.len() >= MOUNT_MAX {
             return Err(Errno::ENOSPC);
         }
-        let source = what.mount.source.clone();
-        let bound = self.attach(&what.mount.sb, what.dentry.clone(), &source, at, flags)?;
-        let mut copies = HashMap::from([(what.mount.id, bound.clone())]);
+        let top = self.new_mount(what.mount.sb.clone(), what.dentry.clone(), &what.mount.source, flags);
+        let mut peers = self.vfs.peers.lock();
+        let mut tree = vec![(self.place(top.clone(), at)?, at.clone())];
+        peers.copied(&what.mount, &top);
+        let mut copies = HashMap::from([(what.mount.id, top.clone())]);
         for (mount, place) in below {
             let Some(onto) = copies.get(&place.mount.id) else {
                 continue;
@@ -280,25 +294,21 @@ impl MountNamespace {
                 mount: onto.clone(),
                 dentry: place.dentry,
             };
-            let copy = self.attach(&mount.sb, mount.root.clone(), &mount.source, &onto, mount.flags())?;
-            copies.insert(mount.id, copy);
+            let copy = self.place(mount.copy(self), &onto)?;
+            peers.copied(&mount, &copy);
+            copies.insert(mount.id, copy.clone());
+            tree.push((copy, onto));
         }
-        Ok(bound)
+        peers.mounted(&tree, at);
+        Ok(top)
     }
 
-    fn attach(
-        self: &Arc<Self>,
-        sb: &Arc<SuperBlock>,
-        root: Arc<Dentry>,
-        source: &str,
-        at: &PathRef,
-        flags: MountFlags,
-    ) -> Result<Arc<Mount>> {
+    /// Puts a mount at a place, and nowhere else.
+    pub(super) fn place(&self, mount: Arc<Mount>, at: &PathRef) -> Result<Arc<Mount>> {
         let directory = |dentry: &Arc<Dentry>| dentry.inode().file_type() == podsim_sys::FileType::Directory;
-        if directory(&root) != directory(&at.dentry) {
+        if directory(&mount.root) != directory(&at.dentry) {
             return Err(Errno::ENOTDIR);
         }
-        let mount = self.new_mount(sb.clone(), root, source, flags);
         let mut table = self.table.write();
         if !table.mounts.contains_key(&at.mount.id) {
             return Err(Errno::EINVAL);
@@ -313,14 +323,23 @@ impl MountNamespace {
         Ok(mount)
     }
 
-    /// Moves a mount to another place.
+    /// Moves a mount to another place: EINVAL when it would have to vanish from others too, as on Linux.
     pub fn move_mount(&self, what: &PathRef, to: &PathRef) -> Result<()> {
+        let mut peers = self.vfs.peers.lock();
         let mut table = self.table.write();
         let is_root = Arc::ptr_eq(&what.dentry, what.mount.root()) && table.mounts.contains_key(&what.mount.id);
         if !is_root || what.mount.id == table.root || !table.mounts.contains_key(&to.mount.id) {
             return Err(Errno::EINVAL);
         }
-        if table.subtree(what.mount.id).contains(&to.mount.id) {
+        let on = table
+            .mounts
+            .get(&what.mount.id)
+            .and_then(|mounted| mounted.place.clone());
+        if on.is_some_and(|at| peers.of(&at.mount).shared.is_some()) {
+            return Err(Errno::EINVAL);
+        }
+        let moved = table.subtree(what.mount.id);
+        if moved.contains(&to.mount.id) {
             return Err(Errno::ELOOP);
         }
         if what.is_dir() != to.is_dir() {
@@ -329,12 +348,16 @@ impl MountNamespace {
         if let Some(moved) = table.remove(what.mount.id) {
             table.add(moved.mount, Some(to.clone()));
         }
+        let moved: Vec<_> = moved.iter().filter_map(|id| table.at(*id)).collect();
+        drop(table);
+        peers.mounted(&moved, to);
         Ok(())
     }
 
-    /// Takes a mount away: EBUSY when something is mounted on it or somebody uses it, unless `lazy`.
+    /// Takes a mount away: EBUSY when something is mounted on it or somebody uses it, unless `lazy`. It goes from where it is seen too.
     pub fn umount(&self, at: &PathRef, lazy: bool) -> Result<()> {
-        let mut table = self.table.write();
+        let mut peers = self.vfs.peers.lock();
+        let table = self.table.read();
         let id = at.mount.id;
         let here = table.mounts.contains_key(&id) && Arc::ptr_eq(&at.dentry, at.mount.root());
         if !here || id == table.root {
@@ -345,10 +368,27 @@ impl MountNamespace {
         if !lazy && (below.len() > 1 || Arc::strong_count(&at.mount) > 2) {
             return Err(Errno::EBUSY);
         }
-        let gone: Vec<_> = below.into_iter().rev().filter_map(|id| table.remove(id)).collect();
+        let all: Vec<_> = below.into_iter().rev().filter_map(|id| table.at(id)).collect();
         drop(table);
-        drop(gone);
+        let mut gone = Vec::new();
+        for (mount, at) in &all {
+            gone.push(self.table.write().remove(mount.id));
+            for (onto, _) in peers.receivers(&at.mount).mounts {
+                gone.extend(onto.namespace().map(|ns| ns.take_alike(&onto, at, mount)));
+            }
+        }
+        peers.forget();
+        drop(peers);
+        drop((all, gone));
         Ok(())
+    }
+
+    /// Takes away what is mounted at the same place of another mount, if it is the same and nothing is on it.
+    fn take_alike(&self, onto: &Mount, at: &PathRef, mount: &Mount) -> Option<Mounted> {
+        let mut table = self.table.write();
+        let top = table.top(onto.id, &at.dentry)?;
+        let same = Arc::ptr_eq(&top.root, &mount.root) && table.subtree(top.id).len() == 1;
+        if same { table.remove(top.id) } else { None }
     }
 
     /// Whether something of this namespace is mounted on this name.
@@ -358,14 +398,26 @@ impl MountNamespace {
         self.table.read().points.keys().any(|(_, at)| *at == address)
     }
 
-    /// Sets the propagation of a mount, with `recursive` of those below too. It is kept and shown; mounts do not propagate.
-    pub fn set_propagation(&self, at: &Arc<Mount>, propagation: MountFlags, recursive: bool) {
-        let kinds = MountFlags::PRIVATE | MountFlags::SLAVE | MountFlags::SHARED;
+    /// The mounts on a mount, at any depth, itself first.
+    fn tree_of(&self, at: &Arc<Mount>) -> Vec<Arc<Mount>> {
         let table = self.table.read();
-        let ids = if recursive { table.subtree(at.id) } else { vec![at.id] };
-        for mount in ids.iter().filter_map(|id| table.mounts.get(id)).map(|m| &m.mount) {
-            let new = (mount.flags() - kinds) | (propagation & (kinds - MountFlags::PRIVATE));
-            mount.flags.store(new.bits(), Ordering::Relaxed);
+        let mounted = |id| table.mounts.get(&id).map(|mounted| mounted.mount.clone());
+        table.subtree(at.id).into_iter().filter_map(mounted).collect()
+    }
+
+    /// Makes a mount shared, a slave or private; with `recursive` those below too.
+    pub fn set_propagation(&self, at: &Arc<Mount>, kind: MountFlags, recursive: bool) {
+        let mut peers = self.vfs.peers.lock();
+        let mounts = if recursive { self.tree_of(at) } else { vec![at.clone()] };
+        for mount in mounts {
+            peers.change(&mount, kind);
+        }
+    }
+
+    /// Makes a mount and those below it read-only (`mount_setattr(2)`, AT_RECURSIVE).
+    pub fn make_tree_readonly(&self, at: &Arc<Mount>) {
+        for mount in self.tree_of(at) {
+            mount.remount(mount.flags() | MountFlags::RDONLY);
         }
     }
 
@@ -380,6 +432,7 @@ impl MountNamespace {
                 .map(|m| (m.mount.clone(), m.place.clone()))
                 .collect()
         };
+        let peers = self.vfs.peers.lock();
         let mut list = Vec::new();
         for (mount, place) in mounts {
             let Some(mountpoint) = PathRef::root_of(&mount).reachable(root) else {
@@ -389,6 +442,7 @@ impl MountNamespace {
             let root = mount.root.path_below(mount.sb.root()).unwrap_or_default();
             let root = if root.is_empty() { "/".into() } else { root };
             list.push(MountInfo {
+                spread: peers.of(&mount),
                 mount,
                 parent_id,
                 root,
@@ -408,6 +462,7 @@ impl MountNamespace {
         });
         let mut copies: HashMap<u64, Arc<Mount>> = HashMap::new();
         {
+            let mut peers = self.vfs.peers.lock();
             let from = self.table.read();
             let mut to = copy.table.write();
             for id in from.subtree(from.root) {
@@ -424,7 +479,8 @@ impl MountNamespace {
                     },
                     None => None,
                 };
-                let new = copy.new_mount(mount.sb.clone(), mount.root.clone(), &mount.source, mount.flags());
+                let new = mount.copy(&copy);
+                peers.copied(mount, &new);
                 copies.insert(mount.id, new.clone());
                 to.add(new, place);
             }
@@ -455,13 +511,13 @@ impl PathRef {
         let mut list = Vec::new();
         let mut inside = vec![self.mount.id];
         for id in table.subtree(self.mount.id).into_iter().skip(1) {
-            let Some(Mounted { mount, place: Some(at) }) = table.mounts.get(&id) else {
+            let Some((mount, at)) = table.at(id) else {
                 continue;
             };
             let on_self = at.mount.id == self.mount.id;
             if inside.contains(&at.mount.id) && (!on_self || at.dentry.is_within(&self.dentry)) {
                 inside.push(id);
-                list.push((mount.clone(), at.clone()));
+                list.push((mount, at));
             }
         }
         list

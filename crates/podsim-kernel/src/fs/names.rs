@@ -44,7 +44,9 @@ pub fn mknod(
     match file_type {
         FileType::Directory => return Err(Errno::EPERM),
         FileType::Symlink => return Err(Errno::EINVAL),
-        FileType::CharDevice | FileType::BlockDevice if !caller.capable(Capability::MKNOD) => return Err(Errno::EPERM),
+        FileType::CharDevice | FileType::BlockDevice if !caller.capable_on_node(Capability::MKNOD) => {
+            return Err(Errno::EPERM);
+        }
         _ => {}
     }
     let (dir, name) = new_name(caller, start, path)?;

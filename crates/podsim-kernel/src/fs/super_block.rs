@@ -2,8 +2,9 @@
 
 use super::dentry::Dentry;
 use super::inode::Inode;
+use super::propagation::Peers;
 use super::tmpfs::quota::take;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use podsim_sys::{Clock, DeviceNumber, Result, StatFs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -15,6 +16,7 @@ pub struct Vfs {
     used: AtomicU64,
     next_minor: AtomicU32,
     next_mount: AtomicU64,
+    pub(super) peers: Mutex<Peers>,
 }
 
 impl Vfs {
@@ -27,6 +29,7 @@ impl Vfs {
             used: AtomicU64::new(0),
             next_minor: AtomicU32::new(1),
             next_mount: AtomicU64::new(20),
+            peers: Mutex::default(),
         })
     }
 

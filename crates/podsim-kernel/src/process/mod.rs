@@ -42,7 +42,7 @@ use crate::nsproxy::NsProxy;
 use crate::tty::Tty;
 use crate::wait_queue::WaitQueue;
 use parking_lot::{Mutex, RwLock};
-use podsim_sys::{Credentials, DeviceNumber, Pid, Times, WaitStatus};
+use podsim_sys::{Capability, Credentials, DeviceNumber, Pid, Times, WaitStatus};
 use signal::Signals;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -207,6 +207,16 @@ impl Process {
     #[must_use]
     pub fn namespaces(&self) -> Arc<NsProxy> {
         self.ns.read().clone()
+    }
+
+    /// Its real user as the node knows it; `None` when its namespace does not have that id.
+    pub(crate) fn user_on_node(&self) -> Option<u32> {
+        self.namespaces().user.on_node(self.credentials().uid)
+    }
+
+    /// Whether it has a capability over what is the node's own: not from a user namespace of a Pod.
+    pub(crate) fn capable_on_node(&self, capability: Capability) -> bool {
+        self.namespaces().user.is_initial() && self.credentials().capable(capability)
     }
 
     /// Pending, blocked, ignored and caught signals: `/proc/PID/status`.

@@ -1,5 +1,6 @@
 //! Pid namespaces (`pid_namespaces(7)`), and the numbers of one process in each of them.
 
+use crate::users::UserNamespace;
 use parking_lot::Mutex;
 use podsim_sys::{Errno, NsKind, Pid, Result};
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub struct PidNamespace {
     /// Its number in `/proc/PID/ns/pid`.
     pub inode: u64,
     parent: Option<Arc<PidNamespace>>,
+    owner: Arc<UserNamespace>,
     level: usize,
     state: Mutex<State>,
 }
@@ -34,17 +36,18 @@ struct State {
 
 impl PidNamespace {
     /// The node's own.
-    pub(crate) fn initial() -> Arc<Self> {
+    pub(crate) fn initial(owner: Arc<UserNamespace>) -> Arc<Self> {
         Arc::new(Self {
             inode: NsKind::Pid.initial_inode(),
             parent: None,
+            owner,
             level: 0,
             state: Mutex::default(),
         })
     }
 
     /// A new one below `parent`. The first process born in it is its init. ENOSPC when nested too deep.
-    pub(crate) fn new(inode: u64, parent: Arc<PidNamespace>) -> Result<Arc<Self>> {
+    pub(crate) fn new(inode: u64, parent: Arc<PidNamespace>, owner: Arc<UserNamespace>) -> Result<Arc<Self>> {
         let level = parent.level + 1;
         if level > MAX_LEVEL {
             return Err(Errno::ENOSPC);
@@ -52,6 +55,7 @@ impl PidNamespace {
         Ok(Arc::new(Self {
             inode,
             parent: Some(parent),
+            owner,
             level,
             state: Mutex::default(),
         }))
@@ -61,6 +65,12 @@ impl PidNamespace {
     #[must_use]
     pub fn parent(&self) -> Option<&Arc<PidNamespace>> {
         self.parent.as_ref()
+    }
+
+    /// The user namespace that it was made in: users are shown in its `/proc` as they are seen there.
+    #[must_use]
+    pub fn owner(&self) -> &Arc<UserNamespace> {
+        &self.owner
     }
 
     /// How deep it is nested: 0 is the node's own.

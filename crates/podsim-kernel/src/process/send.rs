@@ -4,6 +4,7 @@ use super::table::{Life, Table};
 use super::{Cgroup, PidNamespace, Process, ProcessState};
 use crate::kernel::Kernel;
 use crate::task::Task;
+use crate::users::UserNamespace;
 use podsim_sys::{Capability, Credentials, DefaultAction, Errno, Pid, Result, SigHandler, Signal, WaitStatus};
 use std::sync::Arc;
 
@@ -94,6 +95,7 @@ struct Sender {
     pid: Pid,
     session: Pid,
     credentials: Arc<Credentials>,
+    users: Arc<UserNamespace>,
     ns: Arc<PidNamespace>,
 }
 
@@ -101,10 +103,11 @@ impl Sender {
     /// `check_kill_permission`.
     fn may_send(&self, target: &Process, session: Pid, signal: Option<Signal>) -> bool {
         let theirs = target.credentials();
-        let mine = &self.credentials;
+        let (mine, their_users) = (&self.credentials, target.namespaces().user.clone());
+        let mine_on_node = [mine.euid, mine.uid].map(|uid| self.users.on_node(uid));
         let same_user = [theirs.uid, theirs.suid]
             .iter()
-            .any(|uid| *uid == mine.euid || *uid == mine.uid);
+            .any(|uid| mine_on_node.contains(&their_users.on_node(*uid)));
         let cont = signal == Some(Signal::CONT) && session == self.session;
         same_user || cont || mine.capable(Capability::KILL)
     }
@@ -165,6 +168,7 @@ impl Kernel {
             pid: task.process.global_pid(),
             session,
             credentials: task.process.credentials(),
+            users: task.process.namespaces().user.clone(),
             ns: ns.clone(),
         };
         match pid.0 {

@@ -195,11 +195,13 @@ impl Kernel {
         if process.cgroup.is_killed() {
             return Err(Errno::ENODEV);
         }
-        let exempt = credentials.uid == 0
-            || credentials.capable(Capability::SYS_RESOURCE)
-            || credentials.capable(Capability::SYS_ADMIN);
+        let users = process.namespaces().user.clone();
+        let user = users.on_node(credentials.uid);
+        let exempt = user == Some(0)
+            || process.capable_on_node(Capability::SYS_RESOURCE)
+            || process.capable_on_node(Capability::SYS_ADMIN);
         if let Some(limit) = limit.filter(|_| !exempt) {
-            let mine = |node: &&table::Node| node.process.credentials.read().uid == credentials.uid;
+            let mine = |node: &&table::Node| node.process.user_on_node() == user;
             if table.nodes().filter(mine).count() as u64 >= limit {
                 return Err(Errno::EAGAIN);
             }

@@ -71,7 +71,7 @@ pub(super) fn sethostname(task: &Task, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// User and cgroup namespaces are the node's: EINVAL, as from a kernel that was built without them.
+/// There are no user and cgroup namespaces but those that Pods are given: EINVAL, as from a kernel that was built without them.
 pub(super) fn unshare(task: &Task, flags: CloneFlags) -> Result<()> {
     let fixed = CloneFlags::NEWUSER | CloneFlags::NEWCGROUP;
     if flags.intersects(fixed) || !CloneFlags::all().contains(flags) {
@@ -102,7 +102,7 @@ pub(super) fn unshare(task: &Task, flags: CloneFlags) -> Result<()> {
         if !Arc::ptr_eq(&ns.pid_for_children, process.pid_namespace()) {
             return Err(Errno::EINVAL);
         }
-        ns.pid_for_children = kernel.new_pid_namespace(process.pid_namespace())?;
+        ns.pid_for_children = kernel.new_pid_namespace(process.pid_namespace(), &ns.user)?;
     }
     if flags.contains(CloneFlags::NEWNS) {
         let mut fs = process.fs.lock();
@@ -126,7 +126,7 @@ pub(super) fn setns(task: &Task, fd: Fd, flags: CloneFlags) -> Result<()> {
         // It is the one that everybody is in already.
         NsRef::Cgroup => {}
         // setns(2): "it is not possible to … reenter the caller's current user namespace".
-        NsRef::User => return Err(Errno::EINVAL),
+        NsRef::User(_) => return Err(Errno::EINVAL),
         NsRef::Uts(uts) => ns.uts = uts,
         NsRef::Ipc(ipc) => ns.ipc = ipc,
         NsRef::Net(net) => ns.net = net,

@@ -78,7 +78,7 @@ pub(super) fn getrlimit(task: &Task, resource: Resource) -> Rlimit {
 }
 
 pub(super) fn setrlimit(task: &Task, resource: Resource, limit: Rlimit) -> Result<()> {
-    let privileged = task.process.credentials().capable(Capability::SYS_RESOURCE);
+    let privileged = task.process.capable_on_node(Capability::SYS_RESOURCE);
     task.process.limits.lock().set(resource, limit, privileged)?;
     if resource == Resource::Nofile {
         task.process.files.set_limit(limit.soft);
@@ -90,7 +90,7 @@ pub(super) fn setrlimit(task: &Task, resource: Resource, limit: Rlimit) -> Resul
 pub(super) fn nice(task: &Task, set: Option<i8>) -> Result<i8> {
     let process = &task.process;
     let limit = process.limits.lock().get(Resource::Nice).soft;
-    let privileged = process.credentials().capable(Capability::SYS_NICE);
+    let privileged = process.capable_on_node(Capability::SYS_NICE);
     let mut usage = process.usage.lock();
     if let Some(nice) = set.map(|nice| nice.clamp(-20, 19)) {
         let lowest = limit.map_or(-20, |limit| 20 - i64::try_from(limit).unwrap_or(i64::MAX).min(40));

@@ -260,7 +260,10 @@ fn container_status(
         name: mount.name.clone(),
         mount_path: mount.mount_path.clone(),
         read_only: mount.read_only.filter(|r| *r),
-        recursive_read_only: (mount.read_only == Some(true)).then(|| "Disabled".to_owned()),
+        recursive_read_only: (mount.read_only == Some(true)).then(|| {
+            let enabled = crate::container_config::recursively_readonly(mount);
+            (if enabled { "Enabled" } else { "Disabled" }).to_owned()
+        }),
     });
     let mounts: Vec<_> = mounts.collect();
     status.volume_mounts = (!mounts.is_empty()).then_some(mounts);

@@ -87,6 +87,58 @@ fn what_is_wrong_with_probes_and_hooks_is_said_as_upstream_says_it() {
 }
 
 #[test]
+fn what_a_mount_shows_and_gives_is_said_as_upstream_says_it() {
+    let of = "spec.containers[0].volumeMounts[0]";
+    for (privileged, mount, expected) in [
+        (true, json!({ "mountPropagation": "Bidirectional" }), vec![]),
+        (false, json!({ "mountPropagation": "HostToContainer" }), vec![]),
+        (
+            false,
+            json!({ "mountPropagation": "Bidirectional" }),
+            vec![
+                "mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers",
+            ],
+        ),
+        (
+            true,
+            json!({ "mountPropagation": "Both" }),
+            vec![
+                "mountPropagation: Unsupported value: \"Both\": supported values: \"Bidirectional\", \"HostToContainer\", \"None\"",
+            ],
+        ),
+        (
+            false,
+            json!({ "readOnly": true, "recursiveReadOnly": "Enabled", "mountPropagation": "None" }),
+            vec![],
+        ),
+        (false, json!({ "recursiveReadOnly": "Disabled" }), vec![]),
+        (
+            false,
+            json!({ "recursiveReadOnly": "IfPossible", "mountPropagation": "HostToContainer" }),
+            vec![
+                "recursiveReadOnly: Forbidden: may only be specified when readOnly is true",
+                "recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified",
+            ],
+        ),
+        (
+            false,
+            json!({ "readOnly": true, "recursiveReadOnly": "Yes" }),
+            vec![
+                "recursiveReadOnly: Unsupported value: \"Yes\": supported values: \"Disabled\", \"Enabled\", \"IfPossible\"",
+            ],
+        ),
+    ] {
+        let mut whole = mount.clone();
+        (whole["name"], whole["mountPath"]) = (json!("v"), json!("/v"));
+        let container = container(json!({ "securityContext": { "privileged": privileged }, "volumeMounts": [whole] }));
+        let volumes = json!([{ "name": "v", "emptyDir": {} }]);
+        let expected: Vec<_> = expected.iter().map(|line| format!("{of}.{line}")).collect();
+        let pod = pod(json!({ "volumes": volumes, "containers": [container] }));
+        assert_eq!(lines(&validate_create(&pod)), expected, "{mount}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_an_environment_is_said_as_upstream_says_it() {
     for (fields, expected) in [
         (
@@ -180,6 +232,14 @@ fn what_is_wrong_with_scheduling_is_said_as_upstream_says_it() {
                 "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
             ],
         ),
+        (
+            json!({ "hostUsers": false, "hostNetwork": true, "hostIPC": true, "hostPID": false }),
+            vec![
+                "spec.hostNetwork: Forbidden: when `hostUsers` is false",
+                "spec.hostIPC: Forbidden: when `hostUsers` is false",
+            ],
+        ),
+        (json!({ "hostUsers": true, "hostPID": true }), vec![]),
         (
             json!({ "schedulingGates": [{ "name": "g" }, { "name": "g" }], "nodeName": "n" }),
             vec![

@@ -138,6 +138,21 @@ fn validate_spec(spec: &PodSpec, errors: &mut Vec<FieldError>) {
         let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
         errors.push(FieldError::invalid_raw("spec.shareProcessNamespace", true, detail));
     }
+    if spec.host_users == Some(false) {
+        // Its root is not the node's, to whom these belong (`validateHostUsers`).
+        for (field, host) in [
+            ("hostNetwork", spec.host_network),
+            ("hostPID", spec.host_pid),
+            ("hostIPC", spec.host_ipc),
+        ] {
+            if host == Some(true) {
+                errors.push(FieldError::forbidden(
+                    format!("spec.{field}"),
+                    "when `hostUsers` is false",
+                ));
+            }
+        }
+    }
     validate_sysctls(spec, errors);
     for (i, alias) in spec.host_aliases.iter().flatten().enumerate() {
         validate_host_alias(&format!("spec.hostAliases[{i}]"), alias, errors);

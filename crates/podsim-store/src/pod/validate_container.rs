@@ -62,6 +62,7 @@ pub(crate) fn validate_container(path: &str, container: &Container, context: &Co
         path,
         container.volume_mounts.as_deref().unwrap_or_default(),
         context.volumes,
+        container.security_context.as_ref().and_then(|s| s.privileged) == Some(true),
         errors,
     );
     if let Some(resources) = &container.resources {
@@ -326,7 +327,51 @@ fn validate_env(path: &str, var: &EnvVar, errors: &mut Errors) {
     }
 }
 
-fn validate_mounts(path: &str, mounts: &[VolumeMount], volumes: &BTreeSet<&str>, errors: &mut Errors) {
+/// `validateMountPropagation` and `validateMountRecursiveReadOnly`.
+fn validate_spread(path: &str, mount: &VolumeMount, privileged: bool, errors: &mut Errors) {
+    let propagation = mount.mount_propagation.as_deref();
+    let field = format!("{path}.mountPropagation");
+    match propagation {
+        None | Some("None" | "HostToContainer") => {}
+        Some("Bidirectional") if privileged => {}
+        Some("Bidirectional") => errors.push(FieldError::forbidden(
+            field,
+            "Bidirectional mount propagation is available only to privileged containers",
+        )),
+        Some(other) => {
+            let supported = ["Bidirectional", "HostToContainer", "None"];
+            errors.push(FieldError::not_supported(field, other, &supported));
+        }
+    }
+    let field = format!("{path}.recursiveReadOnly");
+    match mount.recursive_read_only.as_deref() {
+        None | Some("Disabled") => {}
+        Some("Enabled" | "IfPossible") => {
+            if mount.read_only != Some(true) {
+                errors.push(FieldError::forbidden(
+                    &field,
+                    "may only be specified when readOnly is true",
+                ));
+            }
+            if propagation.is_some_and(|propagation| propagation != "None") {
+                let detail = "may only be specified when mountPropagation is None or not specified";
+                errors.push(FieldError::forbidden(&field, detail));
+            }
+        }
+        Some(other) => {
+            let supported = ["Disabled", "Enabled", "IfPossible"];
+            errors.push(FieldError::not_supported(field, other, &supported));
+        }
+    }
+}
+
+fn validate_mounts(
+    path: &str,
+    mounts: &[VolumeMount],
+    volumes: &BTreeSet<&str>,
+    privileged: bool,
+    errors: &mut Errors,
+) {
     let mut seen = BTreeSet::new();
     for (i, mount) in mounts.iter().enumerate() {
         let path = format!("{path}.volumeMounts[{i}]");
@@ -360,5 +405,6 @@ fn validate_mounts(path: &str, mounts: &[VolumeMount], volumes: &BTreeSet<&str>,
             let detail = "subPathExpr and subPath are mutually exclusive";
             errors.push(FieldError::invalid(format!("{path}.subPathExpr"), expression, detail));
         }
+        validate_spread(&path, mount, privileged, errors);
     }
 }

@@ -190,10 +190,7 @@ mod tests {
             show("mnt"),
             "Some(7) nobody | no field: each container has its own root"
         );
-        assert_eq!(
-            show("user"),
-            "Some(4026531837) the node | spec.hostUsers does nothing: there is one user namespace"
-        );
+        assert_eq!(show("user"), "Some(4026531837) the node | spec.hostUsers is not false");
         assert_eq!(
             show("net"),
             "None - | spec.hostNetwork is not set: containers of a Pod always share"

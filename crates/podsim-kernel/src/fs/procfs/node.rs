@@ -185,7 +185,9 @@ pub(super) fn proc_stat(
         Some(subject) => {
             let process = subject.get(fs)?;
             let credentials = process.credentials();
-            ((credentials.euid, credentials.egid), process.started())
+            let users = process.namespaces().user.clone();
+            let seen = |id| users.seen_in(fs.pid_ns.owner(), id);
+            ((seen(credentials.euid), seen(credentials.egid)), process.started())
         }
     };
     let time = fs.booted + since;

@@ -38,12 +38,14 @@ impl View<'_> {
             return Ok(());
         }
         let target = self.process.credentials();
-        let same_user = [target.uid, target.euid, target.suid]
-            .iter()
-            .all(|uid| *uid == who.fsuid);
-        let same_group = [target.gid, target.egid, target.sgid]
-            .iter()
-            .all(|gid| *gid == who.fsgid);
+        let theirs = self.process.namespaces().user.clone();
+        let mine = self.caller.users();
+        let same = |ids: [u32; 3], own: u32| {
+            let own = mine.as_ref().map_or(Some(own), |users| users.on_node(own));
+            ids.iter().all(|id| theirs.on_node(*id) == own)
+        };
+        let same_user = same([target.uid, target.euid, target.suid], who.fsuid);
+        let same_group = same([target.gid, target.egid, target.sgid], who.fsgid);
         // Nobody looks into a process that may do more than he (cap_ptrace_access_check).
         let no_more = target.permitted.0 & !who.effective.0 == 0;
         if same_user && same_group && no_more {

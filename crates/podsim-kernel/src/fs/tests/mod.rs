@@ -14,8 +14,9 @@ use super::caller::Caller;
 use super::layer::{LayerEntry, LayerKind, LayerTree};
 use super::namei::lookup;
 use super::open::{Opened, open};
+use super::propagation::Spread;
 use super::tmpfs::{Options, TmpFs};
-use super::{FileDescription, MountNamespace, PathRef, Vfs, attr, names};
+use super::{FileDescription, FsContext, MountNamespace, PathRef, Vfs, attr, names};
 use podsim_sys::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -76,6 +77,14 @@ impl World {
             assert_eq!(got, expected.trim(), "in line: {line}");
         }
         self
+    }
+
+    fn context(&self) -> FsContext {
+        FsContext {
+            root: self.root.clone(),
+            cwd: self.cwd.clone(),
+            umask: Mode(0),
+        }
     }
 
     fn caller(&self, who: Option<&str>) -> Caller {
@@ -211,6 +220,24 @@ impl World {
             ["chroot", path] => self.root = find(path, true)?,
             ["umask", mask] => self.umask = octal(mask),
             ["sleep", seconds] => self.clock.advance(Duration::from_secs(seconds.parse().unwrap())),
+            [kind @ ("share" | "slave" | "private"), path] => {
+                let kind = match kind {
+                    "share" => MountFlags::SHARED,
+                    "slave" => MountFlags::SLAVE,
+                    _ => MountFlags::PRIVATE,
+                };
+                self.ns.set_propagation(&find(path, true)?.mount, kind, false);
+            }
+            ["spread", path] => {
+                let mount = find(path, true)?.mount;
+                let info = self
+                    .ns
+                    .list(&self.root)
+                    .into_iter()
+                    .find(|info| info.mount.id() == mount.id());
+                let Spread { shared, master } = info.ok_or(Errno::EINVAL)?.spread;
+                return Ok(format!("{} {}", shared.unwrap_or(0), master.unwrap_or(0)));
+            }
             ["tmpfs", path] => {
                 let sb = TmpFs::mount(&self.vfs, &Options::default());
                 self.ns

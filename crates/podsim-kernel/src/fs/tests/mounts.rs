@@ -1,7 +1,6 @@
 //! Mounts and mount namespaces.
 
 use super::*;
-use crate::fs::FsContext;
 
 #[test]
 fn mounts_cover_and_uncover_a_directory() {
@@ -126,12 +125,7 @@ fn a_lazy_umount_takes_the_tree_away_from_under_its_users() {
 fn a_copied_namespace_goes_its_own_way() {
     let mut world = world();
     world.script("mkdir /m\ntmpfs /m\nwrite /m/f x\ncd /m");
-    let fs = FsContext {
-        root: world.root.clone(),
-        cwd: world.cwd.clone(),
-        umask: Mode(0),
-    };
-    let (ns, fs) = world.ns.copy(77, &fs);
+    let (ns, fs) = world.ns.copy(77, &world.context());
     let mut copy = World::of(world.clock.clone(), world.vfs.clone(), ns);
     copy.cwd = fs.cwd;
     copy.script("pwd -> /m\ncat f -> x\ncd /\numount /m\nls /m -> . ..\nmkdir /x\ntmpfs /x\ntouch /x/only-here");
@@ -139,6 +133,135 @@ fn a_copied_namespace_goes_its_own_way() {
     // A file on a filesystem that both have is one file.
     copy.script("write /both 1");
     world.script("cat /both -> 1");
+}
+
+#[test]
+fn what_is_mounted_on_a_shared_mount_is_seen_on_its_peers_and_slaves() {
+    world().script(
+        "
+        mkdir /a
+        mkdir /b
+        mkdir /c
+        mkdir /d
+        tmpfs /a
+        mkdir /a/m
+        mkdir /a/n
+        share /a
+        bind /a /b
+        bind /a /c
+        slave /c
+        bind /a /d
+        private /d
+        spread /a -> 1 0
+        spread /b -> 1 0
+        spread /c -> 0 1
+        spread /d -> 0 0
+        tmpfs /b/m
+        write /b/m/f x
+        cat /a/m/f -> x
+        cat /c/m/f -> x
+        ls /d/m -> . ..
+        spread /a/m -> 2 0
+        spread /b/m -> 2 0
+        spread /c/m -> 0 2
+        # a slave keeps what is its own to itself
+        tmpfs /c/n
+        write /c/n/g y
+        ls /a/n -> . ..
+        # what is mounted on a mount that is seen elsewhere is seen there too
+        mkdir /a/m/deep
+        tmpfs /a/m/deep
+        write /a/m/deep/h z
+        cat /c/m/deep/h -> z
+        umount -l /b/m
+        ls /a/m -> . ..
+        ls /c/m -> . ..
+        ls /c/n -> . .. g
+        # of the places that see it only those that have it
+        mkdir /sub
+        bind /a/n /sub
+        mkdir /a/n/inner
+        tmpfs /a/n/inner
+        write /a/n/inner/i 1
+        cat /sub/inner/i -> 1
+        tmpfs /a/m
+        ls /sub -> . .. inner
+        # a copy of the tree adds nothing to what is copied
+        mkdir /r
+        rbind /a /r
+        write /r/m/f again
+        cat /c/m/f -> again
+        # a mount that others see cannot be moved away from them
+        movemount /a/m /d -> EINVAL
+        umount /r/m
+        ls /a/m -> . ..
+        ls /c/m -> . ..
+        ",
+    );
+}
+
+#[test]
+fn mounts_leave_their_groups() {
+    world().script(
+        "
+        mkdir /a
+        mkdir /b
+        mkdir /c
+        mkdir /d
+        tmpfs /a
+        mkdir /a/m
+        # nobody to get from
+        share /a
+        slave /a
+        spread /a -> 0 0
+        share /a
+        bind /a /b
+        slave /b
+        share /b
+        bind /b /c
+        slave /c
+        spread /b -> 3 2
+        spread /c -> 0 3
+        tmpfs /a/m
+        write /a/m/f x
+        cat /c/m/f -> x
+        umount /a/m
+        ls /c/m -> . ..
+        # the slaves of a group without members get from its own master
+        umount /b
+        spread /c -> 0 2
+        tmpfs /a/m
+        write /a/m/f y
+        cat /c/m/f -> y
+        umount /a/m
+        private /a
+        spread /c -> 0 0
+        tmpfs /a/m
+        write /a/m/f z
+        ls /c/m -> . ..
+        movemount /a/m /d
+        cat /d/f -> z
+        share /
+        mkdir /e
+        bind /d /e
+        spread /e -> 8 0
+        ",
+    );
+}
+
+#[test]
+fn a_copied_namespace_sees_what_is_mounted_on_shared_mounts() {
+    let mut world = world();
+    world.script("mkdir /m\ntmpfs /m\nmkdir /m/n\nmkdir /m/o\nshare /m\nmkdir /x");
+    let (ns, _) = world.ns.copy(78, &world.context());
+    let mut copy = World::of(world.clock.clone(), world.vfs.clone(), ns);
+    copy.script("tmpfs /m/n\nwrite /m/n/f there");
+    world.script("cat /m/n/f -> there\ntmpfs /x\nwrite /x/f here\ntmpfs /m/o");
+    copy.script("ls /x -> . ..\nspread /m/o -> 3 0\nslave /m\numount /m/o");
+    world.script("spread /m/o -> 3 0\numount /m/n");
+    copy.script("ls /m/n -> . ..");
+    drop(copy);
+    world.script("tmpfs /m/n\nwrite /m/n/f again\ncat /m/n/f -> again");
 }
 
 #[test]

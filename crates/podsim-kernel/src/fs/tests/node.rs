@@ -81,7 +81,9 @@ impl Node {
         let initial = kernel.initial_namespaces();
         let pids = match shares_pids {
             Some(pids) => pids.clone(),
-            None => kernel.new_pid_namespace(kernel.initial_pid_namespace()).unwrap(),
+            None => kernel
+                .new_pid_namespace(kernel.initial_pid_namespace(), &initial.user)
+                .unwrap(),
         };
         let net = NetNamespace::new(kernel.allocate_ns_inode());
         let cgroup = kernel.root_cgroup().child("kubepods/pod1/c1");
@@ -99,6 +101,7 @@ impl Node {
             ipc: initial.ipc.clone(),
             mnt: mnt.clone(),
             net,
+            user: initial.user.clone(),
             pid_for_children: pids,
         };
         let mounts = SystemMounts {

@@ -45,8 +45,7 @@ pub(in crate::syscall) fn mount(
     if flags.contains(MountFlags::BIND) {
         let what = lookup(&caller, &caller.fs.cwd, source, true)?;
         // The new mount takes over the flags of the old one; others need a remount (mount(2)).
-        let kept = what.mount.flags() - PROPAGATION;
-        ns.bind(&what, &at, kept, flags.contains(MountFlags::REC))?;
+        ns.bind(&what, &at, what.mount.flags(), flags.contains(MountFlags::REC))?;
         return Ok(());
     }
     if flags.intersects(PROPAGATION) {
@@ -77,7 +76,7 @@ fn remount(at: &PathRef, flags: MountFlags, data: &str) -> Result<()> {
     Ok(())
 }
 
-/// Propagation is kept and shown in `mountinfo`; no mount propagates. One kind a call, as on Linux.
+/// One kind a call, as on Linux.
 fn set_propagation(at: &PathRef, flags: MountFlags) -> Result<()> {
     let kind = flags & PROPAGATION;
     if kind.bits().count_ones() != 1 || !(flags - PROPAGATION - MountFlags::REC).is_empty() || !is_mount_root(at) {

@@ -70,14 +70,8 @@ pub(super) fn mountinfo(view: &View) -> Result<String> {
     let line = |info: MountInfo| {
         let mount = &info.mount;
         let dev = mount.sb().dev();
-        let flags = mount.flags();
-        let mut optional = String::new();
-        if flags.contains(MountFlags::SHARED) {
-            optional += &format!(" shared:{}", mount.id());
-        }
-        if flags.contains(MountFlags::SLAVE) {
-            optional += &format!(" master:{}", mount.id());
-        }
+        let tag = |name, group: Option<u64>| group.map_or_else(String::new, |group| format!(" {name}:{group}"));
+        let optional = tag("shared", info.spread.shared) + &tag("master", info.spread.master);
         format!(
             "{} {} {}:{} {} {} {}{optional} - {} {} {}\n",
             mount.id(),

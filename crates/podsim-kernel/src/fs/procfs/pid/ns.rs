@@ -68,7 +68,7 @@ impl NsLink {
         let ns = view.process.namespaces();
         Ok(match self.kind {
             NsKind::Cgroup => NsRef::Cgroup,
-            NsKind::User => NsRef::User,
+            NsKind::User => NsRef::User(ns.user.clone()),
             NsKind::Ipc => NsRef::Ipc(ns.ipc.clone()),
             NsKind::Mnt => NsRef::Mnt(ns.mnt.clone()),
             NsKind::Net => NsRef::Net(ns.net.clone()),

@@ -18,7 +18,9 @@ pub(super) fn show(view: &View) -> Result<String> {
         ProcessState::Zombie => "Z (zombie)",
     };
     let comm = process.identity.lock().comm.replace('\\', "\\\\").replace('\n', "\\n");
-    let groups: String = who.groups.iter().map(|gid| format!("{gid} ")).collect();
+    let users = process.namespaces().user.clone();
+    let seen = |id: u32| users.seen_in(view.fs.pid_ns.owner(), id);
+    let groups: String = who.groups.iter().map(|gid| format!("{} ", seen(*gid))).collect();
     let tabbed = |numbers: Vec<Pid>| numbers.iter().map(|pid| format!("\t{pid}")).collect::<String>();
     // From the namespace of this mount down to the process's own.
     let levels = process.pids().levels().skip(view.fs.pid_ns.level());
@@ -34,8 +36,9 @@ pub(super) fn show(view: &View) -> Result<String> {
     row("Pid", view.pid().to_string());
     row("PPid", relations.parent.to_string());
     row("TracerPid", "0".into());
-    row("Uid", format!("{}\t{}\t{}\t{}", who.uid, who.euid, who.suid, who.fsuid));
-    row("Gid", format!("{}\t{}\t{}\t{}", who.gid, who.egid, who.sgid, who.fsgid));
+    let ids = |ids: [u32; 4]| ids.map(|id| seen(id).to_string()).join("\t");
+    row("Uid", ids([who.uid, who.euid, who.suid, who.fsuid]));
+    row("Gid", ids([who.gid, who.egid, who.sgid, who.fsgid]));
     row(
         "FDSize",
         process.files.list().len().next_multiple_of(64).max(64).to_string(),
