@@ -33,9 +33,10 @@ check-targets:
 deny:
     cargo deny check licenses bans sources
 
-# Accept changed snapshots
+# Accept changed snapshots, and write the page of the fields again
 bless:
     INSTA_UPDATE=always cargo test -p podsim-tests
+    cargo run --bin podsim -- explain --fields -o markdown >docs/fields.md
 
 # How fast it is (needs hyperfine): ratios and medians of one run
 bench:

@@ -598,6 +598,34 @@ pub fn lookup(path: &str) -> Option<&'static Field> {
         .max_by_key(|f| f.path.len())
 }
 
+/// How many fields of a Pod's spec are enforced, recorded and refused: those that hold a value, not those that only hold other fields.
+#[must_use]
+pub fn counts() -> [usize; 3] {
+    let paths = podsim_store::manifest::schema::paths::<k8s_openapi::api::core::v1::Pod>();
+    let holds_others = |path: &str| {
+        let inside = |other: &String| {
+            other
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with(['.', '[', '{']))
+        };
+        paths.iter().any(inside)
+    };
+    let mut counts = [0; 3];
+    for path in paths
+        .iter()
+        .filter(|path| path.starts_with("spec.") && !holds_others(path))
+    {
+        let Some(field) = lookup(path) else { continue };
+        let [enforced, recorded, refused] = &mut counts;
+        *match field.support {
+            Support::Enforced => enforced,
+            Support::Recorded => recorded,
+            Support::Refused => refused,
+        } += 1;
+    }
+    counts
+}
+
 /// Does the table say more of what is inside of this field?
 pub(crate) fn has_rows_below(path: &str) -> bool {
     let plain = without_indices(path);

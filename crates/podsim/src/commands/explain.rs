@@ -1,5 +1,6 @@
 //! `podsim explain`: what acts on the Pod, what on a container, and what podsim does with it.
 
+use crate::commands::explain_fields;
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::manifests;
@@ -18,15 +19,23 @@ use serde_json::{Value, json};
 /// Reads the files only; no node is needed.
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArgs {
-    /// table or json
+    /// All fields that there are, and whether each is enforced, recorded or refused
+    #[arg(long, conflicts_with = "files")]
+    fields: bool,
+    /// table or json; for --fields also markdown
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: String,
     /// Manifests, YAML or JSON (- is the input)
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "fields", value_name = "FILE")]
     files: Vec<String>,
 }
 
 pub(crate) async fn run(context: &Context, args: &ExplainArgs) -> Result<i32> {
+    if args.fields {
+        let text = explain_fields::text(&args.output)?;
+        context.printer.data(text).await?;
+        return Ok(0);
+    }
     let (mut text, mut all) = (String::new(), Vec::new());
     for file in &args.files {
         for document in manifests::read_checked(context, file).await? {

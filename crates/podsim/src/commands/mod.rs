@@ -10,6 +10,7 @@ pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod exec;
 pub(crate) mod explain;
+mod explain_fields;
 pub(crate) mod get;
 pub(crate) mod image;
 pub(crate) mod inspect;
