@@ -419,10 +419,10 @@ pub const FIELDS: &[Field] = &[
         Pod,
         "files from several ConfigMaps, Secrets and the Pod in one volume",
     ),
-    refused(
+    enforced(
         "spec.volumes[].projected.sources[].serviceAccountToken",
         Pod,
-        "there is nobody to sign tokens yet",
+        "a signed token that ends with the Pod and is renewed in time",
     ),
     refused(
         "spec.volumes[].projected.sources[].clusterTrustBundle",
@@ -571,9 +571,17 @@ pub const FIELDS: &[Field] = &[
     ),
     enforced("spec.os", Pod, "the node is a Linux node, and refuses Pods for others"),
     // Identity.
-    recorded("spec.serviceAccountName", Pod, "no token is mounted"),
-    recorded("spec.serviceAccount", Pod, "no token is mounted"),
-    recorded("spec.automountServiceAccountToken", Pod, "no token is mounted"),
+    enforced(
+        "spec.serviceAccountName",
+        Pod,
+        "whose tokens the containers have; it has to be there",
+    ),
+    enforced("spec.serviceAccount", Pod, "the old name of serviceAccountName"),
+    enforced(
+        "spec.automountServiceAccountToken",
+        Pod,
+        "whether each container has a token at /var/run/secrets/kubernetes.io/serviceaccount",
+    ),
     recorded("spec.imagePullSecrets", Pod, "no registry asks for them"),
     enforced(
         "spec.enableServiceLinks",

@@ -228,7 +228,11 @@ impl State {
             Part::Finalize => namespace::prepare_to_finalize(&mut new)?,
             Part::Ephemeral => strategy::prepare_for_ephemeral_update(&mut new, &old)?,
             Part::Resize => {
-                let others = InNamespace { state: self, namespace };
+                let others = InNamespace {
+                    state: self,
+                    namespace,
+                    token_volume: None,
+                };
                 strategy::prepare_for_resize(&mut new, &old, &others)?;
             }
         }

@@ -82,6 +82,8 @@ struct Inner {
     state: Mutex<State>,
     /// Never held together with the state.
     signer: Mutex<Option<Arc<TokenSigner>>>,
+    /// What each namespace has. Never held together with the state.
+    gifts: Mutex<Vec<(&'static Kind, Value)>>,
 }
 
 impl Store {
@@ -130,6 +132,7 @@ impl Store {
             clock,
             state: Mutex::new(state),
             signer: Mutex::new(None),
+            gifts: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -218,6 +221,7 @@ impl Store {
     /// Creates an object: sets defaults, validates, gives it a uid, a time and a resource version. `generateName` is
     /// honoured. The namespace of the object, if any, must be `namespace`.
     pub fn create(&self, kind: &'static Kind, namespace: &str, mut object: Value) -> Result<Object, StoreError> {
+        let signs = *kind == kinds::POD && self.inner.signer.lock().is_some();
         let mut state = self.write();
         let meta = metadata(&mut object)?;
         check_namespace(kind, namespace, meta)?;
@@ -247,9 +251,11 @@ impl Store {
             meta.remove(field);
         }
         let schema = state.customs.schema(kind);
+        let token_volume = signs.then(|| state.generate_name(crate::pod::TOKEN_VOLUME_PREFIX));
         let others = InNamespace {
             state: &state,
             namespace,
+            token_volume,
         };
         strategy::prepare_for_create(kind, schema.as_deref(), &mut object, &others)?;
         if *kind == kinds::CUSTOM_RESOURCE_DEFINITION {
@@ -277,7 +283,33 @@ impl Store {
         if *kind == kinds::JOB {
             defaults::number_job(&mut object);
         }
-        state.put(kind, key, None, object)
+        let made = state.put(kind, key, None, object)?;
+        drop(state);
+        if *kind == kinds::NAMESPACE && !self.dry_run {
+            self.furnish(&name);
+        }
+        Ok(made)
+    }
+
+    /// Gives every namespace, now and later, this object; one of the same name that it has already stays as it is.
+    pub fn give_each_namespace(&self, kind: &'static Kind, object: Value) {
+        let mut gifts = self.inner.gifts.lock();
+        let name = text(&object, "/metadata/name").to_owned();
+        gifts.retain(|(known, gift)| known != &kind || text(gift, "/metadata/name") != name);
+        gifts.push((kind, object));
+        drop(gifts);
+        for namespace in self.list(&kinds::NAMESPACE, None, &Selectors::default()).items {
+            self.furnish(text(&namespace, "/metadata/name"));
+        }
+    }
+
+    /// Makes what each namespace has.
+    fn furnish(&self, namespace: &str) {
+        let gifts = self.inner.gifts.lock().clone();
+        for (kind, object) in gifts {
+            // It may be there, or the namespace may be on its way out.
+            self.create(kind, namespace, object).ok();
+        }
     }
 
     /// An object.
@@ -488,6 +520,8 @@ impl Store {
 pub(crate) struct InNamespace<'a> {
     pub(crate) state: &'a State,
     pub(crate) namespace: &'a str,
+    /// The name that a volume with a token would get.
+    pub(crate) token_volume: Option<String>,
 }
 
 impl Objects for InNamespace<'_> {
@@ -517,6 +551,10 @@ impl Objects for InNamespace<'_> {
         };
         let services = self.state.select(&filter);
         services.iter().map(|s| text(s, "/spec/clusterIP").to_owned()).collect()
+    }
+
+    fn token_volume(&self) -> Option<&str> {
+        self.token_volume.as_deref()
     }
 }
 

@@ -135,6 +135,79 @@ fn a_token_for_a_pod_ends_with_the_pod() {
     served.fails(&whoami, "Unauthorized");
 }
 
+/// As upstream's tests of ServiceAccounts look at it.
+#[test]
+fn pods_have_the_token_of_their_account_unless_they_opt_out() {
+    let Some(served) = Served::start() else { return };
+    served.keyless();
+    served.user.file("pod.yaml", SLEEPER);
+    served.fails(
+        "apply -f pod.yaml",
+        "pods \"p\" is forbidden: error looking up service account default/robot: serviceaccount \"robot\" not found",
+    );
+    served.says("create serviceaccount robot", "serviceaccount/robot created\n");
+    served.says("apply -f pod.yaml", "pod/p created\n");
+    served.says(
+        "wait --for=condition=Ready pod/p --timeout=20s",
+        "pod/p condition met\n",
+    );
+    let read = |file: &str| {
+        served.token(&format!(
+            "exec p -- cat /var/run/secrets/kubernetes.io/serviceaccount/{file}"
+        ))
+    };
+    assert_eq!(read("namespace"), "default");
+    let authority = served.token("get configmap kube-root-ca.crt -o jsonpath={.data.ca\\.crt}");
+    assert_eq!(
+        (read("ca.crt"), authority.starts_with("-----BEGIN CERTIFICATE")),
+        (authority.clone(), true)
+    );
+    let token = read("token");
+    served.has(
+        &format!("auth whoami --kubeconfig keyless --token {token}"),
+        &[
+            "system:serviceaccount:default:robot",
+            "authentication.kubernetes.io/pod-name",
+        ],
+    );
+    served.has(
+        "describe pod p",
+        &[
+            "/var/run/secrets/kubernetes.io/serviceaccount from kube-api-access-",
+            "Type:                    Projected (a volume that contains injected data from multiple sources)\n    \
+             TokenExpirationSeconds:  3607\n    ConfigMapName:           kube-root-ca.crt\n    ",
+        ],
+    );
+    // Of a namespace that is new, everything is there at once.
+    served.user.file(
+        "new.yaml",
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: new}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: q, namespace: new}\n\
+         spec: {containers: [{name: main, image: busybox, command: [sleep, '1000']}], terminationGracePeriodSeconds: 0}\n",
+    );
+    served.says("apply -f new.yaml", "namespace/new created\npod/q created\n");
+    served.says(
+        "wait --for=condition=Ready -n new pod/q --timeout=20s",
+        "pod/q condition met\n",
+    );
+    let events = served.token("get events -n new -o jsonpath={.items[*].reason}");
+    assert_eq!(events, "Scheduled Pulling Pulled Created Started");
+    for (name, overrides, volumes) in [
+        ("out", r#"{"spec":{"automountServiceAccountToken":false}}"#, ""),
+        ("in", "{}", "kube-api-access-"),
+    ] {
+        served.says(
+            &format!("run {name} --image=busybox --restart=Never --overrides={overrides} -- true"),
+            &format!("pod/{name} created\n"),
+        );
+        let told = served.token(&format!("get pod {name} -o jsonpath={{.spec.volumes[*].name}}"));
+        assert!(
+            told.starts_with(volumes) && told.is_empty() == volumes.is_empty(),
+            "{name}: {told}"
+        );
+    }
+    served.says("delete pod p --now", "pod \"p\" deleted\n");
+}
+
 #[test]
 fn services_lead_to_their_pods_and_kubernetes_to_the_api() {
     let Some(served) = Served::start() else { return };

@@ -27,7 +27,11 @@ pub fn bootstrap(store: &Store) {
 /// Runs the controllers for ever, after [`bootstrap`]; an error only if the store cannot be watched.
 pub async fn run(store: Store) -> Result<(), StoreError> {
     tokio::try_join!(
-        each_change(&store, &[&kinds::NAMESPACE], namespace::reconcile),
+        each_change(
+            &store,
+            &[&kinds::NAMESPACE, &kinds::SERVICE_ACCOUNT],
+            namespace::reconcile
+        ),
         each_change(
             &store,
             &[&kinds::REPLICA_SET, &kinds::REPLICATION_CONTROLLER, &kinds::POD],
@@ -54,7 +58,7 @@ pub async fn run(store: Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Gives every namespace, now and later, the certificate by which the API server is known (`kube-root-ca.crt`).
+/// Sees to it that every namespace has the certificate by which the API server is known (`kube-root-ca.crt`); empty where it has none.
 pub async fn publish_root_ca(store: Store, certificate: String) -> Result<(), StoreError> {
     each_change(&store, &[&kinds::NAMESPACE, &kinds::CONFIG_MAP], |store| {
         namespace::publish(store, &certificate);

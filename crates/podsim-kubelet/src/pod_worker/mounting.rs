@@ -40,7 +40,8 @@ impl PodWorker {
             }
         }
         let failures = self.pod_volumes.failures.values();
-        let mut retry = failures.map(|failure| failure.next).min();
+        let renewal = self.pod_volumes.tokens.next_renewal(now);
+        let mut retry = failures.map(|failure| failure.next).chain(renewal).min();
         if missing.is_empty() {
             self.pod_volumes.waiting_since = None;
         } else {
@@ -78,7 +79,8 @@ impl PodWorker {
         if let Some(source) = &volume.host_path {
             return self.check_host_path(&volume.name, source).await;
         }
-        let Some(payload) = payload::of(volume, &sources) else {
+        let now = self.node.clock.monotonic();
+        let Some(payload) = payload::of(volume, &sources, &mut self.pod_volumes.tokens, now) else {
             return self.make_directory(pod, volume, false).await;
         };
         let payload = payload?;

@@ -1,8 +1,11 @@
 //! Volumes that the kubelet fills: what is in them, how they change, and what is told when something is missing.
 
 use super::harness::{Harness, settle};
+use podsim_store::token::TokenSigner;
 use podsim_store::{DeleteOptions, kinds};
+use podsim_sys::Clock;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn spec(volumes: Value, mounts: Value) -> Value {
@@ -55,6 +58,15 @@ fn tree(node: &Harness) -> Vec<String> {
         None => line,
     };
     lines.map(plain).collect()
+}
+
+/// Has the kubelet look at the Pod.
+async fn label(node: &Harness) {
+    let mut object = (*node.store.get(&kinds::POD, "default", "x").expect("there")).clone();
+    let now = node.clock.monotonic().as_secs();
+    object["metadata"]["labels"] = json!({ "at": now.to_string() });
+    node.store.update(&kinds::POD, "default", object).expect("updated");
+    settle().await;
 }
 
 fn mount() -> Value {
@@ -258,4 +270,57 @@ async fn the_pod_tells_of_itself_and_its_labels_follow() {
         "{:?}",
         files()
     );
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends_and_kept_while_it_cannot_be() {
+    let node = Harness::new().await;
+    let key = TokenSigner::generate().expect("randomness");
+    let signer = TokenSigner::from_pkcs8(&key).expect("a key");
+    node.store.install_signer(Arc::new(signer));
+    let account = json!({ "metadata": { "name": "default" }, "automountServiceAccountToken": false });
+    create(&node, &kinds::SERVICE_ACCOUNT, account);
+    let token = json!({ "path": "t", "audience": "vault", "expirationSeconds": 1000 });
+    let volume = json!([{ "name": "v", "projected": { "sources": [{ "serviceAccountToken": token }] } }]);
+    let mut spec = spec(volume, mount());
+    spec["securityContext"] = json!({ "runAsUser": 7 });
+    node.pod(spec).await;
+    let token = || {
+        let files = tree(&node).into_iter();
+        let mut tokens = files.filter_map(|l| {
+            l.strip_prefix("0600 7:0 ..T/t \"")
+                .map(|t| t.trim_end_matches('"').to_owned())
+        });
+        tokens.next().expect("a token that is its user's alone")
+    };
+    let first = token();
+    let audiences = ["vault".to_owned()];
+    let owner = node.store.review_token(&first, &audiences).expect("a good token");
+    assert_eq!(owner.name, "default");
+    assert_eq!(owner.extra["authentication.kubernetes.io/pod-name"], ["x"]);
+    assert!(node.store.review_token(&first, &[]).is_err(), "it is not for the API");
+    node.clock.advance(Duration::from_secs(799));
+    settle().await;
+    assert_eq!(token(), first);
+    node.clock.advance(Duration::from_secs(2));
+    settle().await;
+    let second = token();
+    assert_ne!(second, first);
+    // With the account the tokens end, but nothing better is to be had.
+    node.store
+        .delete(&kinds::SERVICE_ACCOUNT, "default", "default", &DeleteOptions::default())
+        .expect("deleted");
+    node.clock.advance(Duration::from_secs(900));
+    label(&node).await;
+    assert_eq!(token(), second);
+    assert_eq!(node.events().iter().filter(|e| e.starts_with("FailedMount")).count(), 0);
+    node.clock.advance(Duration::from_secs(200));
+    label(&node).await;
+    assert_eq!(
+        node.events().last().map(String::as_str),
+        Some(
+            "FailedMount: MountVolume.SetUp failed for volume \"v\" : failed to fetch token: serviceaccounts \"default\" not found"
+        )
+    );
+    assert_eq!(token(), second);
 }

@@ -6,6 +6,7 @@
 pub(crate) mod atomic_writer;
 pub(crate) mod host_path;
 pub(crate) mod payload;
+pub(crate) mod token;
 
 use atomic_writer::Written;
 use k8s_openapi::api::core::v1::{Pod, Volume, VolumeProjection};
@@ -66,6 +67,8 @@ pub(crate) struct PodVolumes {
     pub(crate) failures: BTreeMap<String, Failure>,
     /// Since when the Pod waits for a volume, in monotonic time.
     pub(crate) waiting_since: Option<Duration>,
+    /// What its volumes have of the Pod's ServiceAccount.
+    pub(crate) tokens: token::Tokens,
 }
 
 impl PodVolumes {
@@ -103,9 +106,7 @@ fn type_of(volume: &Volume) -> String {
 /// The type of a volume that podsim cannot make, if it is one.
 fn unsupported_type(volume: &Volume) -> Option<String> {
     let source = |source: &VolumeProjection| {
-        if source.service_account_token.is_some() {
-            Some("projected with a serviceAccountToken".to_owned())
-        } else if source.cluster_trust_bundle.is_some() {
+        if source.cluster_trust_bundle.is_some() {
             Some("projected with a clusterTrustBundle".to_owned())
         } else {
             source

@@ -1,18 +1,26 @@
 //! What is in the files of a volume that the kubelet fills: from ConfigMaps, Secrets and the Pod itself.
 
 use super::atomic_writer::{FileProjection, Payload, clean};
+use super::token::{self, Tokens};
 use crate::env::Sources;
 use bytes::Bytes;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, DownwardAPIVolumeFile, KeyToPath, Secret, Volume, VolumeProjection,
+    ConfigMap, Container, DownwardAPIVolumeFile, KeyToPath, Secret, ServiceAccountTokenProjection, Volume,
+    VolumeProjection,
 };
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Kubernetes' default of `defaultMode`, for Pods that have none (static ones).
 const DEFAULT_MODE: i32 = 0o644;
 
-/// The files of the volume; `None` if it is of a type that has none. `Err` is upstream's message.
-pub(crate) fn of(volume: &Volume, sources: &Sources<'_>) -> Option<Result<Payload, String>> {
+/// The files of the volume at this (monotonic) time; `None` if it is of a type that has none. `Err` is upstream's message.
+pub(crate) fn of(
+    volume: &Volume,
+    sources: &Sources<'_>,
+    tokens: &mut Tokens,
+    now: Duration,
+) -> Option<Result<Payload, String>> {
     let mut files = Files::default();
     let result = if let Some(source) = &volume.config_map {
         files.mode = source.default_mode;
@@ -28,7 +36,11 @@ pub(crate) fn of(volume: &Volume, sources: &Sources<'_>) -> Option<Result<Payloa
         files.mode = source.default_mode;
         // All that is wrong is told (`utilerrors.NewAggregate`).
         let all = source.sources.iter().flatten();
-        aggregate(all.filter_map(|source| files.projection(sources, source).err()))
+        let add = |source: &VolumeProjection| match &source.service_account_token {
+            Some(token) => files.token(sources, token, tokens, now),
+            None => files.projection(sources, source),
+        };
+        aggregate(all.map(add).filter_map(Result::err))
     } else {
         return None;
     };
@@ -148,6 +160,25 @@ impl Files {
             errors.extend(added.err());
         }
         aggregate(errors.into_iter())
+    }
+
+    /// Only its user may read it (`projected.go`); the Pod's group may, too, once it is given the volume.
+    fn token(
+        &mut self,
+        sources: &Sources<'_>,
+        source: &ServiceAccountTokenProjection,
+        tokens: &mut Tokens,
+        now: Duration,
+    ) -> Result<(), String> {
+        let owner = token::owner(sources.pod);
+        let private = owner.is_some() || super::fs_group(sources.pod).is_some();
+        let token = tokens.get(sources, source, now)?;
+        let path = clean(&source.path)?;
+        self.add(&path, Bytes::from(token), private.then_some(0o600))?;
+        if let Some(file) = self.payload.get_mut(&path) {
+            file.uid = owner;
+        }
+        Ok(())
     }
 
     fn projection(&mut self, sources: &Sources<'_>, source: &VolumeProjection) -> Result<(), String> {

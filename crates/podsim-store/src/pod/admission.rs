@@ -1,9 +1,9 @@
-//! What the API server's admission plug-ins do to a new Pod: RuntimeClass, Priority, LimitRanger. They come after the defaults
+//! What the API server's admission plug-ins do to a new Pod: ServiceAccount, RuntimeClass, Priority, LimitRanger. They come after the defaults
 //! and before validation.
 //!
 //! The other objects are looked up by their kind's name: a kind that the store does not keep has no objects.
 
-use super::limit_range;
+use super::{limit_range, service_account};
 use k8s_openapi::api::core::v1::{LimitRange, Pod, PodSpec};
 use k8s_openapi::api::node::v1::RuntimeClass;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
@@ -19,6 +19,8 @@ pub(crate) trait Objects {
     fn list(&self, api_version: &str, kind: &str) -> Vec<Value>;
     /// The addresses of all Services, of whatever namespace.
     fn cluster_ips(&self) -> BTreeSet<String>;
+    /// The name for a volume with a token for a new Pod; `None` where nobody signs tokens.
+    fn token_volume(&self) -> Option<&str>;
 }
 
 fn read<K: DeserializeOwned>(value: Option<Value>) -> Option<K> {
@@ -27,6 +29,7 @@ fn read<K: DeserializeOwned>(value: Option<Value>) -> Option<K> {
 
 /// Changes the Pod, or says (after `pods "NAME" is forbidden: `) why it may not be.
 pub(crate) fn admit(pod: &mut Pod, objects: &dyn Objects) -> Result<(), String> {
+    service_account::admit(pod, objects)?;
     let Some(spec) = pod.spec.as_mut() else { return Ok(()) };
     runtime_class(spec, objects)?;
     priority(spec, objects)?;
@@ -139,6 +142,10 @@ mod tests {
 
         fn cluster_ips(&self) -> BTreeSet<String> {
             BTreeSet::new()
+        }
+
+        fn token_volume(&self) -> Option<&str> {
+            None
         }
     }
 

@@ -177,6 +177,11 @@ fn set_volume_defaults(volume: &mut Volume) {
         default(&mut source.default_mode, MODE);
     } else if let Some(source) = volume.projected.as_mut() {
         default(&mut source.default_mode, MODE);
+        for source in source.sources.iter_mut().flatten() {
+            if let Some(token) = source.service_account_token.as_mut() {
+                default(&mut token.expiration_seconds, 3600);
+            }
+        }
     } else if let Some(source) = volume.downward_api.as_mut() {
         default(&mut source.default_mode, MODE);
     } else if let Some(source) = volume.host_path.as_mut() {

@@ -48,6 +48,7 @@ static VARIABLES: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"|^ *(?P<pspid>\d+) +\S+ +(?P<pstime>\d+:\d\d) ",
         r"|\b(?:packets|bytes):(?P<counter>\d+)",
         r"|\((?P<human>\d+\.\d (?:B|KiB|MiB|GiB))\)",
+        r"|\bkube-api-access-(?P<suffix>[a-z0-9]{5})\b",
         r"|(?P<id>\b(?:[0-9a-f]{64}|[0-9a-f]{12})\b)",
         r"|(?P<ip>\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b|\bfe80::[0-9a-f:]+)",
     ))
@@ -67,6 +68,7 @@ const GROUPS: &[(&str, Class)] = &[
     ("pstime", Class::Measure),
     ("counter", Class::Measure),
     ("human", Class::Measure),
+    ("suffix", Class::Id),
     ("id", Class::Id),
     ("ip", Class::Ip),
 ];

@@ -115,10 +115,11 @@ async fn serve(
     };
     podsim_apiserver::controllers::publish_api(node.store(), address);
     let mut background = JoinSet::new();
-    if let Some(authority) = access.authority.clone() {
-        let publish = podsim_apiserver::controllers::publish_root_ca(node.store().clone(), authority);
-        background.spawn(publish);
-    }
+    let authority = access.authority.clone().unwrap_or_default();
+    background.spawn(podsim_apiserver::controllers::publish_root_ca(
+        node.store().clone(),
+        authority,
+    ));
     let said = kubeconfig::write(file, &access)?;
     context
         .printer
