@@ -174,3 +174,60 @@ fn probes_ask_the_pods_address_and_nothing_else_that_it_has() {
         }
     });
 }
+
+/// As upstream's test of it: the same port for different addresses and protocols, seen from the node.
+#[test]
+fn a_host_port_is_open_on_the_addresses_of_the_node() {
+    on_each_node(|node| {
+        let port = free_port();
+        let pod = |name: &str, ip: &str, protocol: &str| {
+            let container_port = if protocol == "TCP" { 80 } else { 81 };
+            format!(
+                "apiVersion: v1
+kind: Pod
+metadata: {{name: {name}}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: registry.k8s.io/e2e-test-images/agnhost:2.47
+    args: [netexec, --http-port=80, --udp-port=81]
+    ports: [{{containerPort: {container_port}, hostPort: {port}, hostIP: {ip}, protocol: {protocol}}}]
+    readinessProbe: {{tcpSocket: {{port: 80}}, periodSeconds: 1}}
+---
+"
+            )
+        };
+        let pods = [
+            pod("one", "127.0.0.1", "TCP"),
+            pod("two", "192.168.77.2", "TCP"),
+            pod("three", "192.168.77.2", "UDP"),
+            "apiVersion: v1
+kind: Pod
+metadata: {name: node}
+spec:
+  hostNetwork: true
+  terminationGracePeriodSeconds: 0
+  containers: [{name: c, image: 'registry.k8s.io/e2e-test-images/agnhost:2.47', args: [pause]}]
+"
+            .to_owned(),
+        ];
+        node.run(&pods.concat(), &["--wait"]);
+        let sh = |script: String| node.succeeds(&["exec", "node", "--", "sh", "-c", &script]);
+        let http = |ip: &str| sh(format!("curl -s --interface 192.168.77.2 http://{ip}:{port}/hostname"));
+        assert_eq!(
+            (http("127.0.0.1").trim(), http("192.168.77.2").trim()),
+            ("one", "two"),
+            "{}",
+            node.backend
+        );
+        let udp = sh(format!("echo hostname | nc -u -w 1 192.168.77.2 {port}"));
+        assert_eq!(udp.trim(), "three", "{}", node.backend);
+        assert_eq!(
+            get(port, "/hostname").trim(),
+            "one",
+            "from the machine: {}",
+            node.backend
+        );
+    });
+}

@@ -62,28 +62,35 @@ pub(crate) fn inodes(namespaces: &NsProxy) -> NamespaceInodes {
 
 impl Sandbox {
     /// Makes and starts a sandbox.
-    pub(crate) fn run(node: &Arc<Node>, config: PodSandboxConfig) -> Result<Arc<Self>> {
+    pub(crate) async fn run(node: &Arc<Node>, config: PodSandboxConfig) -> Result<Arc<Self>> {
         config.check_handler()?;
         let id = SandboxId(node.new_id());
         let address = match config.namespaces.network {
             NamespaceMode::Node => None,
             _ => Some(allocate(node)?),
         };
-        let made = Self::make(node, id, config, address);
+        // With the node's network the Pod's ports are the node's own.
+        let mappings = address.map_or(&[][..], |_| &config.port_mappings);
+        let pod = address.unwrap_or(Ipv4Addr::UNSPECIFIED).into();
+        let dialer = node.dialer();
+        let host_ports = HostPorts::open_both(mappings, pod, &dialer, &node.config.clock, &dialer).await;
+        let made = host_ports.and_then(|host_ports| Self::make(node, id, config, address, host_ports));
         if let (Err(_), Some(address)) = (&made, address) {
             node.ipam.lock().release(address);
         }
         made
     }
 
-    fn make(node: &Arc<Node>, id: SandboxId, config: PodSandboxConfig, address: Option<Ipv4Addr>) -> Result<Arc<Self>> {
+    fn make(
+        node: &Arc<Node>,
+        id: SandboxId,
+        config: PodSandboxConfig,
+        address: Option<Ipv4Addr>,
+        host_ports: HostPorts,
+    ) -> Result<Arc<Self>> {
         let kernel = &node.kernel;
         let initial = kernel.initial_namespaces();
         let image = rootfs::find_image(&node.config.images, &node.config.sandbox_image)?;
-        // With the node's network the Pod's ports are the node's own.
-        let mappings = address.map_or(&[][..], |_| &config.port_mappings);
-        let pod = address.unwrap_or(Ipv4Addr::UNSPECIFIED).into();
-        let host_ports = HostPorts::open(mappings, pod, &node.dialer(), &node.config.clock)?;
         let cgroup = kernel
             .root_cgroup()
             .child(&format!("kubepods/pod{}", config.metadata.uid));

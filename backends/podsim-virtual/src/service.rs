@@ -211,7 +211,7 @@ impl RuntimeService for VirtualRuntime {
     }
 
     async fn run_pod_sandbox(&self, config: PodSandboxConfig) -> Result<SandboxId> {
-        let sandbox = Sandbox::run(&self.node, config)?;
+        let sandbox = Sandbox::run(&self.node, config).await?;
         let id = sandbox.id.clone();
         self.state.lock().sandboxes.push(sandbox.clone());
         self.notify(ContainerEventKind::Created, &sandbox, None);

@@ -18,6 +18,8 @@ pub(crate) fn io_error(errno: Errno) -> io::Error {
         Errno::ENETUNREACH => io::ErrorKind::NetworkUnreachable,
         Errno::ETIMEDOUT => io::ErrorKind::TimedOut,
         Errno::ENOENT => io::ErrorKind::NotFound,
+        Errno::EADDRINUSE => io::ErrorKind::AddrInUse,
+        Errno::EADDRNOTAVAIL => io::ErrorKind::AddrNotAvailable,
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, errno.message())

@@ -7,7 +7,7 @@ use crate::body::read_object;
 use crate::query::Query;
 use crate::server::{App, json_response};
 use crate::status::{ApiError, Result};
-use crate::stream::{StreamOptions, is_v5, run_session, upgrade};
+use crate::stream::{StreamOptions, run_session, upgrade};
 use async_trait::async_trait;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
@@ -281,10 +281,10 @@ async fn exec(app: &App, query: &Query, request: Request) -> Result<Response> {
         stdin: options.stdin,
         winsize: options.winsize,
     };
-    let upgrade = upgrade(request).await?;
-    let (node, v5) = (app.node.clone(), is_v5(&upgrade));
+    let (upgrade, dialect) = upgrade(request).await?;
+    let node = app.node.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
         let session = node.exec(exec).await;
-        run_session(socket, session, options.tty, v5).await;
+        run_session(socket, session, options.tty, dialect).await;
     }))
 }

@@ -7,7 +7,7 @@ use crate::query::Query;
 use crate::server::{App, json_response};
 use crate::status::{ApiError, Result};
 use crate::stream::{
-    MAX_PORTS, SPDY_EXEC, SPDY_FORWARD, StreamOptions, forward, is_v5, port_forward, remote_command, run_session,
+    self, MAX_PORTS, SPDY_EXEC, SPDY_FORWARD, StreamOptions, forward, port_forward, remote_command, run_session,
     upgrade, upgrade_to, upgrade_to_spdy,
 };
 use axum::body::Body;
@@ -22,7 +22,7 @@ use podsim_store::{Object, StoreError, kinds};
 use serde_json::Value;
 
 /// `pods/log`.
-pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query) -> Result<Response> {
+pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query, request: Request) -> Result<Response> {
     let options = PodLogOptions::from_query(query, app.now())?;
     let pod = app.store.get(&kinds::POD, namespace, name)?;
     let container = choose_container(&pod, options.container.as_deref())?;
@@ -32,7 +32,11 @@ pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query) -
         None => logged_container(app, &pod, container, options.previous).await?,
     };
     let entries = app.runtime.container_logs(&id, options.entries).await?;
-    let body = Body::from_stream(log_bytes(entries, options.timestamps, options.limit_bytes));
+    let bytes = log_bytes(entries, options.timestamps, options.limit_bytes);
+    if request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
+        return stream::send_bytes(request, bytes).await;
+    }
+    let body = Body::from_stream(bytes);
     Ok(([(header::CONTENT_TYPE, "text/plain")], body).into_response())
 }
 
@@ -68,11 +72,11 @@ pub(crate) async fn exec(
     if let Some(answer) = spdy {
         return answer;
     }
-    let upgrade = upgrade(request).await?;
-    let (runtime, v5) = (app.runtime.clone(), is_v5(&upgrade));
+    let (upgrade, dialect) = upgrade(request).await?;
+    let runtime = app.runtime.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
         let session = runtime.exec(exec).await;
-        run_session(socket, session, options.tty, v5).await;
+        run_session(socket, session, options.tty, dialect).await;
     }))
 }
 
@@ -99,14 +103,14 @@ pub(crate) async fn attach(
     if let Some(answer) = spdy {
         return answer;
     }
-    let upgrade = upgrade(request).await?;
-    let (runtime, v5) = (app.runtime.clone(), is_v5(&upgrade));
+    let (upgrade, dialect) = upgrade(request).await?;
+    let runtime = app.runtime.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
         let session = runtime.attach(attach).await;
         if let (Ok(session), Some(size)) = (&session, options.winsize) {
             let _ = session.resize.send(size).await;
         }
-        run_session(socket, session, options.tty, v5).await;
+        run_session(socket, session, options.tty, dialect).await;
     }))
 }
 
@@ -154,8 +158,8 @@ pub(crate) async fn portforward(
             "you must specify 1 to {MAX_PORTS} ports"
         )));
     }
-    let upgrade = upgrade(request).await?;
-    Ok(upgrade.on_upgrade(move |socket| port_forward(socket, runtime, sandbox.id, ports)))
+    let (upgrade, dialect) = upgrade(request).await?;
+    Ok(upgrade.on_upgrade(move |socket| port_forward(socket, runtime, sandbox.id, ports, dialect)))
 }
 
 /// `pods/binding`: a scheduler says on which node the Pod is to run.

@@ -7,7 +7,7 @@ use crate::server::{App, json_response};
 use crate::status::{ApiError, Result};
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use podsim_store::{Selectors, kinds};
@@ -69,12 +69,14 @@ fn split_name(id: &str) -> Option<(&str, &str)> {
 /// Passes a request on.
 pub(crate) async fn proxy(app: &App, to: Proxied<'_>, request: Request) -> Result<Response> {
     let uri = request.uri().clone();
-    let Some(rest) = to.rest(uri.path()) else {
+    let rest = to.rest(uri.path());
+    if rest.is_none() && [Method::GET, Method::HEAD].contains(request.method()) {
         // Relative links of a page need the slash.
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let location = format!("{}/{query}", uri.path());
         return Ok((StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, location)]).into_response());
-    };
+    }
+    let rest = rest.unwrap_or_default();
     let wrong = || {
         ApiError::bad_request(format!(
             "invalid {} request {:?}",

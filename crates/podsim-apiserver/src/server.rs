@@ -318,7 +318,7 @@ async fn resource(
             objects::patch(app, &target, name, query, request).await
         }
         (Method::DELETE, None) => objects::delete(app, &target, name, query, request).await,
-        (Method::GET, Some("log")) => pods::log(app, namespace, name, query).await,
+        (Method::GET, Some("log")) => pods::log(app, namespace, name, query, request).await,
         (Method::GET | Method::POST, Some("exec")) => pods::exec(app, namespace, name, query, request).await,
         (Method::GET | Method::POST, Some("attach")) => pods::attach(app, namespace, name, query, request).await,
         (Method::GET | Method::POST, Some("portforward")) => {

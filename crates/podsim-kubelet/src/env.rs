@@ -209,7 +209,7 @@ pub(crate) fn expand(text: &str, vars: &BTreeMap<String, String>) -> String {
 pub(crate) fn missing(text: &str, vars: &BTreeMap<String, String>) -> Option<String> {
     let mut missing = None;
     expand_with(text, |name| {
-        if !vars.contains_key(name) {
+        if vars.get(name).is_none_or(String::is_empty) {
             missing.get_or_insert_with(|| name.to_owned());
         }
         String::new()

@@ -260,6 +260,21 @@ fn requests_are_passed_on_to_pods_services_and_nodes() {
         &raw("namespaces/default/services/web:99/proxy/"),
         "no service port \"99\" found for service \"web\"",
     );
+    served.says(
+        "run porter --image=registry.k8s.io/e2e-test-images/agnhost:2.45 --env=SERVE_PORT_80=foo -- porter --json-response",
+        "pod/porter created\n",
+    );
+    served.says(
+        "wait --for=condition=Ready pod/porter --timeout=20s",
+        "pod/porter condition met\n",
+    );
+    let porter = "/api/v1/namespaces/default/pods/porter/proxy";
+    for path in ["?method=DELETE", "/some/path/with/DELETE"] {
+        served.says(
+            &format!("delete --raw {porter}{path}"),
+            r#"{"Method":"DELETE","Body":"foo"}"#,
+        );
+    }
     served.says(&raw("nodes/podsim/proxy/healthz"), "ok");
     served.has(&raw("nodes/podsim/proxy/pods"), &["\"name\":\"web\""]);
 }

@@ -7,10 +7,10 @@ use busybox::util::out::write_error;
 use busybox::util::{base_name, dial};
 use podsim_guest as sys;
 use podsim_sys::{Errno, Fd, Mode};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-const OPTIONS: &str = "sSqgfkiILvX:d:H:o:Ow:m:A:u:1:2:";
+const OPTIONS: &str = "sSqgfkiILvX:d:H:o:Ow:m:A:u:1:2:3:";
 const LONG: &[(&str, char)] = &[
     ("silent", 's'),
     ("show-error", 'S'),
@@ -32,6 +32,7 @@ const LONG: &[(&str, char)] = &[
     ("write-out", 'w'),
     ("max-time", 'm'),
     ("connect-timeout", '1'),
+    ("interface", '3'),
     ("user-agent", 'A'),
     ("user", 'u'),
 ];
@@ -153,6 +154,8 @@ struct Transfer<'a> {
     /// `-m`.
     most: Option<Duration>,
     connect: Option<Duration>,
+    /// `--interface`.
+    from: Option<IpAddr>,
     body: Option<Vec<u8>>,
 }
 
@@ -175,6 +178,13 @@ impl<'a> Transfer<'a> {
             start: sys::clock_monotonic(),
             most: seconds('m')?,
             connect: seconds('1')?,
+            from: match opts.value('3') {
+                Some(text) => Some(
+                    text.parse()
+                        .map_err(|_| ending(45, format!("Couldn't bind to '{text}'")))?,
+                ),
+                None => None,
+            },
             body: body(opts)?,
         })
     }
@@ -249,7 +259,7 @@ impl<'a> Transfer<'a> {
         for ip in found {
             let address = SocketAddr::new(ip, url.port);
             self.tell(&format!("*   Trying {address}...\n"));
-            match dial::connect(address, limit) {
+            match dial::connect_from(self.from, address, limit) {
                 Ok(fd) => {
                     report.connects += 1;
                     report.remote = Some(address);
@@ -261,6 +271,9 @@ impl<'a> Transfer<'a> {
                     return Ok(Connection::new(fd, left.unwrap_or(Duration::from_secs(86_400))));
                 }
                 Err(Errno::ETIMEDOUT) => last = self.late("Connection"),
+                Err(Errno::EADDRNOTAVAIL) if self.from.is_some() => {
+                    last = ending(45, "bind failed with errno 99: Cannot assign requested address");
+                }
                 Err(_) => {
                     last = ending(
                         7,

@@ -5,9 +5,13 @@ use super::error::{Error, Result};
 use super::{Cidr, InterfaceConfig, Ipam, Lease, NetNs, Owner, ipam};
 use crate::netlink::{Address, LinkSettings, Netlink, RouteEntry};
 use parking_lot::Mutex;
+use podsim_cri::backend;
 use podsim_sys::{Errno, InterfaceFlags};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UdpSocket};
 
 /// What the node's network is made from.
 #[derive(Clone, Debug)]
@@ -29,8 +33,10 @@ pub struct NodeNetwork {
     ipam: Ipam,
     /// In the host's namespace: our share in the bridge. `None` in a namespace of our own, and after [`NodeNetwork::leave`].
     bridge_use: Mutex<Option<BridgeUse>>,
-    /// The other ends of the interfaces that have a carrier: they are kept where nobody sees them.
-    _carriers: Option<NetNs>,
+    /// The other ends of the interfaces that have a carrier: they are kept where nobody sees them. `None` in the host's namespace.
+    carriers: Option<NetNs>,
+    /// The node's addresses, in a namespace of its own.
+    addresses: Vec<IpAddr>,
 }
 
 impl NodeNetwork {
@@ -52,7 +58,8 @@ impl NodeNetwork {
             netlink: Mutex::new(netlink),
             ipam,
             bridge_use: Mutex::new(Some(bridge_use)),
-            _carriers: None,
+            carriers: None,
+            addresses: Vec::new(),
         })
     }
 
@@ -70,13 +77,17 @@ impl NodeNetwork {
         bridge::ensure(&mut netlink, &config.bridge, config.pod_cidr)?;
         default_route(&mut netlink, interfaces)?;
         forward(&netns);
+        let own = interfaces.iter().chain([&config.bridge]);
+        let mut addresses: Vec<IpAddr> = own.filter_map(|interface| Some(interface.ipv4?.0.into())).collect();
+        addresses.push(config.pod_cidr.gateway().into());
         Ok(Self {
+            addresses,
             ipam: Ipam::new(config.pod_cidr),
             config,
             netns,
             netlink: Mutex::new(netlink),
             bridge_use: Mutex::new(None),
-            _carriers: Some(carriers),
+            carriers: Some(carriers),
         })
     }
 
@@ -84,6 +95,12 @@ impl NodeNetwork {
     #[must_use]
     pub fn netns(&self) -> &NetNs {
         &self.netns
+    }
+
+    /// Whether it is a namespace of the node's own, and not the host's.
+    #[must_use]
+    pub fn is_its_own(&self) -> bool {
+        self.carriers.is_some()
     }
 
     /// The range of the Pods' addresses.
@@ -271,5 +288,22 @@ fn forward(netns: &NetNs) {
     let write = || std::fs::write("/proc/sys/net/ipv4/ip_forward", "1");
     if let Err(error) = netns.run(write).and_then(|written| written) {
         tracing::warn!("the node does not forward: /proc/sys/net/ipv4/ip_forward: {error}");
+    }
+}
+
+impl backend::NodeNetwork for NodeNetwork {
+    type Tcp = TcpListener;
+    type Udp = UdpSocket;
+
+    fn has(&self, address: IpAddr) -> bool {
+        address.is_unspecified() || address.is_loopback() || self.addresses.contains(&address)
+    }
+
+    async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        self.netns.listen(address).await
+    }
+
+    async fn bind(&self, address: SocketAddr) -> io::Result<UdpSocket> {
+        self.netns.bind_udp(address).await
     }
 }

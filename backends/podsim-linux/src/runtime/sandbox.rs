@@ -90,7 +90,11 @@ impl Sandbox {
         // With the node's network the Pod's ports are the node's own.
         let mappings = lease.as_ref().map_or(&[][..], |_| &config.port_mappings);
         let address = lease.as_ref().map_or(Ipv4Addr::UNSPECIFIED, Lease::address);
-        let host_ports = HostPorts::open(mappings, address.into(), node.network.netns(), &node.config.clock)?;
+        let (netns, clock) = (node.network.netns(), &node.config.clock);
+        let host_ports = match node.network.is_its_own() {
+            true => HostPorts::open_both(mappings, address.into(), netns, clock, &node.network).await?,
+            false => HostPorts::open(mappings, address.into(), netns, clock)?,
+        };
         let cgroup = node.cgroup(&config.metadata.uid, &id.0)?;
         let orders = Self::orders(node, &config, &image, &directory, cgroup.clone())?;
         let users = node.users(&config.namespaces)?;

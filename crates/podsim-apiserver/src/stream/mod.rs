@@ -2,14 +2,16 @@
 //!
 //! The wire format is that of `apimachinery/pkg/util/remotecommand` and `…/httpstream/wsstream`: binary messages whose
 //! first byte is the channel. `v4.channel.k8s.io` has stdin 0, stdout 1, stderr 2, error 3, resize 4, and ends with a `Status` on
-//! the error channel; `v5.channel.k8s.io` adds the message `[255, channel]`, the end of a stream of the client.
+//! the error channel; `v5.channel.k8s.io` adds the message `[255, channel]`, the end of a stream of the client. [`dialect`] has the others.
 
+mod dialect;
 pub(crate) mod forward;
 mod portforward;
 pub(crate) mod remote_command;
 pub(crate) mod session;
 pub(crate) mod spdy;
 
+pub(crate) use dialect::Dialect;
 pub(crate) use portforward::{MAX_PORTS, port_forward};
 pub(crate) use session::run_session;
 
@@ -20,14 +22,14 @@ use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use bytes::{BufMut, BytesMut};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use podsim_sys::Winsize;
-
-/// The subprotocols, the best first.
-const V5: &str = "v5.channel.k8s.io";
-const V4: &str = "v4.channel.k8s.io";
+use std::convert::Infallible;
 
 /// The largest message from a client: kubectl sends at most 32 KiB.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -74,14 +76,18 @@ impl StreamOptions {
 }
 
 /// Begins the upgrade of a request to a WebSocket of one of the protocols.
-pub(crate) async fn upgrade(request: Request) -> Result<WebSocketUpgrade> {
-    let upgrade = upgrade_to(request, &[V5, V4]).await?;
-    if upgrade.selected_protocol().is_none() {
-        return Err(ApiError::bad_request(format!(
-            "unable to upgrade: the subprotocols are {V5} and {V4}"
-        )));
-    }
-    Ok(upgrade)
+pub(crate) async fn upgrade(request: Request) -> Result<(WebSocketUpgrade, Dialect)> {
+    let named = request.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL);
+    let upgrade = upgrade_to(request, &dialect::NAMES).await?;
+    let selected = upgrade.selected_protocol().and_then(|name| name.to_str().ok());
+    let dialect = Dialect::named(selected).filter(|_| selected.is_some() || !named);
+    let dialect = dialect.ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "unable to upgrade: the subprotocols are {}",
+            dialect::NAMES.join(", ")
+        ))
+    })?;
+    Ok((upgrade, dialect))
 }
 
 /// The same for these protocols; whether one was chosen is to be looked at.
@@ -139,21 +145,29 @@ where
 }
 
 /// The protocols of exec and attach over SPDY.
-pub(crate) const SPDY_EXEC: &[&str] = &[V4];
+pub(crate) const SPDY_EXEC: &[&str] = &["v4.channel.k8s.io"];
 /// That of port-forward.
 pub(crate) const SPDY_FORWARD: &[&str] = &["portforward.k8s.io"];
 
-/// Whether the client can end a single stream.
-pub(crate) fn is_v5(upgrade: &WebSocketUpgrade) -> bool {
-    upgrade
-        .selected_protocol()
-        .is_some_and(|protocol| protocol.as_bytes() == V5.as_bytes())
-}
-
-/// A message on a channel.
-fn message(channel: u8, data: &[u8]) -> Message {
-    let mut bytes = BytesMut::with_capacity(data.len() + 1);
-    bytes.put_u8(channel);
-    bytes.put_slice(data);
-    Message::Binary(bytes.freeze())
+/// Sends bytes over a WebSocket, a message for what comes at once (`wsstream.Reader`).
+pub(crate) async fn send_bytes(
+    request: Request,
+    bytes: impl Stream<Item = std::result::Result<Bytes, Infallible>> + Send + 'static,
+) -> Result<Response> {
+    const BASE64: &str = "base64.binary.k8s.io";
+    let upgrade = upgrade_to(request, &["binary.k8s.io", BASE64]).await?;
+    let base64 = upgrade.selected_protocol().is_some_and(|name| name == BASE64);
+    Ok(upgrade.on_upgrade(async move |mut socket| {
+        let mut bytes = Box::pin(bytes);
+        while let Some(Ok(bytes)) = bytes.next().await {
+            let message = match base64 {
+                true => Message::Text(STANDARD.encode(&bytes).into()),
+                false => Message::Binary(bytes),
+            };
+            if socket.send(message).await.is_err() {
+                return;
+            }
+        }
+        let _ = socket.send(Message::Close(None)).await;
+    }))
 }

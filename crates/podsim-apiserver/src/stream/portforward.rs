@@ -1,7 +1,7 @@
 //! Port-forward over one WebSocket: for port number `i` of the request channel `2i` carries the data and `2i + 1` errors.
 //! Each channel begins with a message that holds the port, two bytes, the low one first (`kubelet/…/portforward/websocket.go`).
 
-use super::message;
+use super::Dialect;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
@@ -19,6 +19,7 @@ pub(crate) async fn port_forward(
     runtime: Arc<dyn RuntimeService>,
     sandbox: SandboxId,
     ports: Vec<u16>,
+    dialect: Dialect,
 ) {
     let (mut sink, mut stream) = socket.split();
     let (outgoing, mut queue) = mpsc::channel::<Message>(16);
@@ -26,7 +27,7 @@ pub(crate) async fn port_forward(
     let mut copies = Vec::new();
     for (data, port) in (0_u8..).step_by(2).zip(&ports) {
         for channel in [data, data + 1] {
-            if sink.send(message(channel, &port.to_le_bytes())).await.is_err() {
+            if sink.send(dialect.message(channel, &port.to_le_bytes())).await.is_err() {
                 return;
             }
         }
@@ -34,12 +35,12 @@ pub(crate) async fn port_forward(
             Ok(connection) => {
                 let (reader, writer) = tokio::io::split(connection);
                 writers.push(Some(writer));
-                copies.push(copy_out(data, reader, outgoing.clone()));
+                copies.push(copy_out(data, reader, dialect, outgoing.clone()));
             }
             Err(error) => {
                 writers.push(None);
                 let text = format!("an error occurred forwarding port {port}: {error}");
-                if sink.send(message(data + 1, text.as_bytes())).await.is_err() {
+                if sink.send(dialect.message(data + 1, text.as_bytes())).await.is_err() {
                     return;
                 }
             }
@@ -60,7 +61,7 @@ pub(crate) async fn port_forward(
     };
     let receive = async {
         while let Some(Ok(next)) = stream.next().await {
-            let Message::Binary(data) = next else { continue };
+            let Some(data) = dialect.read(next) else { continue };
             let Some((channel, data)) = data.split_first() else {
                 continue;
             };
@@ -81,11 +82,11 @@ pub(crate) async fn port_forward(
     }
 }
 
-async fn copy_out(channel: u8, mut reader: ReadHalf<BoxDuplex>, outgoing: mpsc::Sender<Message>) {
+async fn copy_out(channel: u8, mut reader: ReadHalf<BoxDuplex>, dialect: Dialect, outgoing: mpsc::Sender<Message>) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(n @ 1..) = reader.read(&mut buffer).await {
         if outgoing
-            .send(message(channel, buffer.get(..n).unwrap_or_default()))
+            .send(dialect.message(channel, buffer.get(..n).unwrap_or_default()))
             .await
             .is_err()
         {

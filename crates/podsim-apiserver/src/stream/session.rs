@@ -1,9 +1,9 @@
 //! An exec or attach session over a WebSocket.
 
-use super::message;
+use super::Dialect;
 use crate::status::ApiError;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use podsim_cri::{BoxRead, BoxWrite, ExecSession};
@@ -27,11 +27,16 @@ const CHUNK: usize = 32 * 1024;
 const PING: Duration = Duration::from_secs(30);
 
 /// Runs the session until its process has ended or the client is gone; then the session is dropped, which hangs up.
-pub(crate) async fn run_session(socket: WebSocket, session: podsim_cri::Result<ExecSession>, tty: bool, v5: bool) {
+pub(crate) async fn run_session(
+    socket: WebSocket,
+    session: podsim_cri::Result<ExecSession>,
+    tty: bool,
+    dialect: Dialect,
+) {
     let (mut sink, stream) = socket.split();
     match session {
-        Ok(session) => talk(&mut sink, stream, session, v5).await,
-        Err(error) => refuse(&mut sink, error, tty).await,
+        Ok(session) => talk(&mut sink, stream, session, dialect).await,
+        Err(error) => refuse(&mut sink, error, tty, dialect).await,
     }
     let frame = CloseFrame {
         code: close_code::NORMAL,
@@ -42,7 +47,7 @@ pub(crate) async fn run_session(socket: WebSocket, session: podsim_cri::Result<E
 
 type Sink = SplitSink<WebSocket, Message>;
 
-async fn talk(sink: &mut Sink, stream: SplitStream<WebSocket>, session: ExecSession, v5: bool) {
+async fn talk(sink: &mut Sink, stream: SplitStream<WebSocket>, session: ExecSession, dialect: Dialect) {
     let ExecSession {
         stdin,
         stdout,
@@ -56,20 +61,20 @@ async fn talk(sink: &mut Sink, stream: SplitStream<WebSocket>, session: ExecSess
         (None, Some(_)) => STDERR,
         (None, None) => ERROR,
     };
-    if sink.send(message(first, &[])).await.is_err() {
+    if sink.send(dialect.message(first, &[])).await.is_err() {
         return;
     }
-    let (outgoing, mut queue) = mpsc::channel::<Message>(4);
+    let (outgoing, mut queue) = mpsc::channel::<Outgoing>(4);
     let output = async {
         tokio::join!(
-            copy_out(STDOUT, stdout, outgoing.clone()),
-            copy_out(STDERR, stderr, outgoing.clone())
+            copy_out(STDOUT, stdout, dialect, outgoing.clone()),
+            copy_out(STDERR, stderr, dialect, outgoing.clone())
         );
         let status = match exit.await {
             Ok(code) => exit_status(code),
             Err(error) => ApiError::from(error).to_value(),
         };
-        let _ = outgoing.send(message(ERROR, status.to_string().as_bytes())).await;
+        let _ = outgoing.send(Outgoing::Last(dialect.last(&status))).await;
         // What is queued has to be sent: `send` says when the session is over.
         std::future::pending::<()>().await;
     };
@@ -79,34 +84,43 @@ async fn talk(sink: &mut Sink, stream: SplitStream<WebSocket>, session: ExecSess
         loop {
             let next = tokio::select! {
                 next = queue.recv() => next,
-                _ = ping.tick() => Some(Message::Ping(Bytes::new())),
+                _ = ping.tick() => Some(Outgoing::Next(Message::Ping(Bytes::new()))),
             };
-            let Some(next) = next else { return };
-            let last = matches!(&next, Message::Binary(data) if data.first() == Some(&ERROR));
-            if sink.send(next).await.is_err() || last {
-                return;
+            match next {
+                Some(Outgoing::Next(message)) => {
+                    if sink.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                Some(Outgoing::Last(Some(message))) => {
+                    let _ = sink.send(message).await;
+                    return;
+                }
+                Some(Outgoing::Last(None)) | None => return,
             }
         }
     };
     tokio::select! {
         () = send => {}
         () = output => {}
-        () = receive(stream, stdin, resize, v5) => {}
+        () = receive(stream, stdin, resize, dialect) => {}
     }
 }
 
+/// What goes to the client.
+enum Outgoing {
+    Next(Message),
+    /// The session is over, with or without a word.
+    Last(Option<Message>),
+}
+
 /// Copies a stream of the process to the client. Waits while the client is slow.
-async fn copy_out(channel: u8, stream: Option<BoxRead>, outgoing: mpsc::Sender<Message>) {
+async fn copy_out(channel: u8, stream: Option<BoxRead>, dialect: Dialect, outgoing: mpsc::Sender<Outgoing>) {
     let Some(mut stream) = stream else { return };
-    let mut buffer = BytesMut::new();
-    loop {
-        buffer.reserve(CHUNK + 1);
-        buffer.put_u8(channel);
-        match stream.read_buf(&mut (&mut buffer).limit(CHUNK)).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        if outgoing.send(Message::Binary(buffer.split().freeze())).await.is_err() {
+    let mut buffer = vec![0; CHUNK];
+    while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+        let message = dialect.message(channel, buffer.get(..n).unwrap_or_default());
+        if outgoing.send(Outgoing::Next(message)).await.is_err() {
             return;
         }
     }
@@ -117,16 +131,14 @@ async fn receive(
     mut stream: SplitStream<WebSocket>,
     mut stdin: Option<BoxWrite>,
     resize: mpsc::Sender<Winsize>,
-    v5: bool,
+    dialect: Dialect,
 ) {
     while let Some(Ok(message)) = stream.next().await {
-        let data = match message {
-            Message::Binary(data) => data,
-            Message::Text(text) => text.into(),
-            Message::Close(_) => return,
-            Message::Ping(_) | Message::Pong(_) => continue,
-        };
-        match FromClient::read(&data, v5) {
+        if matches!(message, Message::Close(_)) {
+            return;
+        }
+        let Some(data) = dialect.read(message) else { continue };
+        match FromClient::read(&data, dialect.ends_streams()) {
             FromClient::Stdin(data) => {
                 let Some(writer) = &mut stdin else { continue };
                 // A process that has closed its stdin does not want more; the session goes on.
@@ -185,16 +197,18 @@ pub(super) fn parse_size(data: &[u8]) -> Option<Winsize> {
 
 /// The process could not be started. The words go where the command's own would have gone, as with Docker, and the exit
 /// code is the one that a shell gives (126 or 127).
-async fn refuse(sink: &mut Sink, error: podsim_cri::Error, tty: bool) {
+async fn refuse(sink: &mut Sink, error: podsim_cri::Error, tty: bool, dialect: Dialect) {
     let status = match start_failure(&error, tty) {
         Some((text, status)) => {
             let channel = if tty { STDOUT } else { STDERR };
-            let _ = sink.send(message(channel, text.as_bytes())).await;
+            let _ = sink.send(dialect.message(channel, text.as_bytes())).await;
             status
         }
         None => ApiError::from(error).to_value(),
     };
-    let _ = sink.send(message(ERROR, status.to_string().as_bytes())).await;
+    if let Some(last) = dialect.last(&status) {
+        let _ = sink.send(last).await;
+    }
 }
 
 /// The words for a process that could not be started, and the status.

@@ -2,8 +2,8 @@
 
 use super::*;
 use futures_util::{SinkExt, StreamExt};
-use podsim_cri::ExecSyncOutput;
 use podsim_cri::fake::ExecScript;
+use podsim_cri::{ExecSyncOutput, LogStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -120,6 +120,34 @@ async fn a_command_that_is_not_there_is_told_in_words_and_by_its_code() {
          in $PATH: unknown\n"
     );
     assert!(got[1].contains(r#""message":"127""#), "{got:?}");
+}
+
+/// As upstream's conformance tests do it.
+#[tokio::test]
+async fn old_clients_have_no_status_and_logs_come_over_websockets_too() {
+    let server = Server::start().await;
+    server.run_pod("p", &["a"]).await;
+    server.runtime.script_exec("echo hi", script("hi\n", "", 0));
+    server.runtime.script_exec("false", script("", "", 1));
+    let path = "p/exec?command=echo&command=hi&stdout=1&stderr=1";
+    let socket = connect(&server, path, "channel.k8s.io").await.unwrap();
+    assert_eq!(frames(socket).await, ["1: ", "1: hi\n"]);
+    let path = "p/exec?command=false&stdout=1";
+    let socket = connect(&server, path, "channel.k8s.io").await.unwrap();
+    assert_eq!(
+        frames(socket).await,
+        [
+            "1: ",
+            "3: command terminated with non-zero exit code: command terminated with exit code 1"
+        ]
+    );
+    server.runtime.write_log("a", LogStream::Stdout, "container is alive\n");
+    let mut socket = connect(&server, "p/log?container=a", "binary.k8s.io").await.unwrap();
+    let mut text = Vec::new();
+    while let Some(Ok(Message::Binary(data))) = socket.next().await {
+        text.extend_from_slice(&data);
+    }
+    assert_eq!(String::from_utf8_lossy(&text), "container is alive\n");
 }
 
 #[tokio::test]

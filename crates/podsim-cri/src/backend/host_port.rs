@@ -3,6 +3,7 @@
 //! A proxy in this process: it needs no rights on the machine, changes nothing there, and ends with the process. What it costs is that the
 //! Pod sees the node as the one who connects, and not the client.
 
+mod listen;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod udp;
 
 use super::dial::Dial;
 use crate::{Error, PortMapping, Protocol, Result};
+pub use listen::{Listen, NodeNetwork, Receive};
 use podsim_sys::{Clock, sleep_until};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -26,8 +28,8 @@ const MAX: usize = 4096;
 pub struct HostPorts {
     tasks: Vec<AbortHandle>,
     addresses: Vec<SocketAddr>,
-    /// Has no sender any more when all is closed.
-    open: watch::Receiver<()>,
+    /// They have no sender any more when all is closed.
+    open: Vec<watch::Receiver<()>>,
 }
 
 /// Where connections go, and what they need.
@@ -51,7 +53,16 @@ impl<D: Clone> Clone for Way<D> {
     }
 }
 
-impl<D> Way<D> {
+impl<D: Dial> Way<D> {
+    fn to(mapping: &PortMapping, pod: IpAddr, dial: &D, clock: &Arc<dyn Clock>, open: &watch::Sender<()>) -> Self {
+        Self {
+            dial: dial.clone(),
+            target: SocketAddr::new(pod, mapping.container_port),
+            clock: clock.clone(),
+            open: open.clone(),
+        }
+    }
+
     async fn sleep(&self, time: Duration) {
         sleep_until(&self.clock, self.clock.monotonic().saturating_add(time)).await;
     }
@@ -66,53 +77,75 @@ impl HostPorts {
     ///
     /// A port that cannot be opened; then none is open.
     pub fn open(mappings: &[PortMapping], pod: IpAddr, dial: &impl Dial, clock: &Arc<dyn Clock>) -> Result<Self> {
-        let (sender, open) = watch::channel(());
         // From here on `Drop` closes what was opened.
+        let (sender, open) = watch::channel(());
         let mut ports = Self {
             tasks: Vec::new(),
             addresses: Vec::new(),
-            open,
+            open: vec![open],
         };
         for mapping in mappings {
-            let way = Way {
-                dial: dial.clone(),
-                target: SocketAddr::new(pod, mapping.container_port),
-                clock: clock.clone(),
-                open: sender.clone(),
+            let address = SocketAddr::new(host_ip(mapping, Ipv4Addr::LOCALHOST)?, mapping.host_port);
+            let way = Way::to(mapping, pod, dial, clock, &sender);
+            let failed = |error| refused(&format!("{address}/{}", mapping.protocol), &error);
+            let (address, task) = match mapping.protocol {
+                Protocol::Tcp => {
+                    let listener = listen(address).map_err(failed)?;
+                    let address = listener.local_addr().map_err(failed)?;
+                    (address, tokio::spawn(tcp::serve(way, listener)))
+                }
+                Protocol::Udp => {
+                    let socket = bind(address).map_err(failed)?;
+                    let address = socket.local_addr().map_err(failed)?;
+                    (address, tokio::spawn(udp::serve(way, socket)))
+                }
+                Protocol::Sctp => return Err(no_sctp(address)),
             };
-            let host_ip = match mapping.host_ip.as_str() {
-                "" => Ipv4Addr::LOCALHOST.into(),
-                ip => ip
-                    .parse()
-                    .map_err(|_| Error::InvalidArgument(format!("hostIP {ip:?} is not an IP address")))?,
-            };
-            ports.add(mapping.protocol, SocketAddr::new(host_ip, mapping.host_port), way)?;
+            ports.tasks.push(task.abort_handle());
+            ports.addresses.push(address);
         }
         Ok(ports)
     }
 
-    fn add(&mut self, protocol: Protocol, address: SocketAddr, way: Way<impl Dial>) -> Result<()> {
-        let failed = |error| refused(&format!("{address}/{protocol}"), &error);
-        let (address, task) = match protocol {
-            Protocol::Tcp => {
-                let listener = listen(address).map_err(failed)?;
-                let address = listener.local_addr().map_err(failed)?;
-                (address, tokio::spawn(tcp::serve(way, listener)))
-            }
-            Protocol::Udp => {
-                let socket = bind(address).map_err(failed)?;
-                let address = socket.local_addr().map_err(failed)?;
-                (address, tokio::spawn(udp::serve(way, socket)))
-            }
-            Protocol::Sctp => {
-                return Err(Error::Unsupported(format!(
-                    "cannot open {address}/{protocol}: there is no SCTP here; use TCP or UDP, or leave hostPort out"
-                )));
-            }
+    /// Opens the ports of a Pod of a node that has a network of its own: on the machine, but for those that are for an address that only the
+    /// node has, and in the node's network, where without `hostIP` a port is open on all addresses.
+    ///
+    /// # Errors
+    ///
+    /// A port that cannot be opened; then none is open.
+    pub async fn open_both(
+        mappings: &[PortMapping],
+        pod: IpAddr,
+        dial: &impl Dial,
+        clock: &Arc<dyn Clock>,
+        node: &impl NodeNetwork,
+    ) -> Result<Self> {
+        let inside = |mapping: &PortMapping| {
+            let ip = host_ip(mapping, Ipv4Addr::UNSPECIFIED)?;
+            Ok(node.has(ip).then_some(SocketAddr::new(ip, mapping.host_port)))
         };
-        self.tasks.push(task.abort_handle());
-        self.addresses.push(address);
-        Ok(())
+        let mut outside = Vec::new();
+        for mapping in mappings {
+            let of_both = |address: SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
+            if inside(mapping)?.is_none_or(of_both) {
+                outside.push(mapping.clone());
+            }
+        }
+        let mut ports = Self::open(&outside, pod, dial, clock)?;
+        let (sender, open) = watch::channel(());
+        ports.open.push(open);
+        for mapping in mappings {
+            let Some(address) = inside(mapping)? else { continue };
+            let way = Way::to(mapping, pod, dial, clock, &sender);
+            let failed = |error| refused(&format!("{address}/{}", mapping.protocol), &error);
+            let task = match mapping.protocol {
+                Protocol::Tcp => tokio::spawn(tcp::serve(way, node.listen(address).await.map_err(failed)?)),
+                Protocol::Udp => tokio::spawn(udp::serve(way, node.bind(address).await.map_err(failed)?)),
+                Protocol::Sctp => return Err(no_sctp(address)),
+            };
+            ports.tasks.push(task.abort_handle());
+        }
+        Ok(ports)
     }
 
     /// The addresses that it listens on, in the order of the mappings.
@@ -128,8 +161,9 @@ impl HostPorts {
 
     /// Ends when they are closed: another process can have them.
     pub async fn closed(&self) {
-        let mut open = self.open.clone();
-        while open.changed().await.is_ok() {}
+        for mut open in self.open.clone() {
+            while open.changed().await.is_ok() {}
+        }
     }
 }
 
@@ -137,6 +171,21 @@ impl Drop for HostPorts {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn host_ip(mapping: &PortMapping, default: Ipv4Addr) -> Result<IpAddr> {
+    match mapping.host_ip.as_str() {
+        "" => Ok(default.into()),
+        ip => ip
+            .parse()
+            .map_err(|_| Error::InvalidArgument(format!("hostIP {ip:?} is not an IP address"))),
+    }
+}
+
+fn no_sctp(address: SocketAddr) -> Error {
+    Error::Unsupported(format!(
+        "cannot open {address}/SCTP: there is no SCTP here; use TCP or UDP, or leave hostPort out"
+    ))
 }
 
 fn listen(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {

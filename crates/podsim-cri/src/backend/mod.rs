@@ -23,7 +23,7 @@ pub use broadcast::BroadcastReader;
 pub use cidr::Cidr;
 pub use container::{ContainerRecord, Exit, Life, RunningProcess, now};
 pub use dial::{Datagrams, Dial, dial};
-pub use host_port::HostPorts;
+pub use host_port::{HostPorts, Listen, NodeNetwork, Receive};
 pub use interface::InterfaceConfig;
 pub use ipam::Ipam;
 pub use lent::LentFolder;

@@ -194,7 +194,8 @@ fn owner(link: &Arc<Link>, address: IpAddr) -> Result<Arc<NetNamespace>> {
 
 impl NetNamespace {
     /// Whether the address is one of the namespace's own, on an interface that is up.
-    pub(super) fn is_local(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn is_local(&self, address: IpAddr) -> bool {
         self.links()
             .iter()
             .any(|link| link.is_up() && link.has_address(address))

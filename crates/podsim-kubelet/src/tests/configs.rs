@@ -191,9 +191,10 @@ async fn a_sub_path_expression_needs_its_variables() {
     let node = Harness::new().await;
     let mount = |expression: &str| json!([{ "name": "v", "mountPath": "/v", "subPathExpr": expression }]);
     let volumes = json!([{ "name": "v", "emptyDir": {} }]);
-    let env = json!([{ "name": "ABS", "value": "/tmp" }]);
+    let env = json!([{ "name": "ABS", "value": "/tmp" }, { "name": "EMPTY", "value": "" }]);
     for (expression, message) in [
         ("$(NOPE)", "missing value for \"NOPE\""),
+        ("$(EMPTY)", "missing value for \"EMPTY\""),
         ("$(ABS)", "error SubPath `/tmp` must not be an absolute path"),
     ] {
         let node = Harness::new().await;

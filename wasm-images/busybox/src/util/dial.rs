@@ -41,8 +41,17 @@ pub fn port(text: &str) -> Option<u16> {
 
 /// A TCP connection, or ETIMEDOUT after the time.
 pub fn connect(address: SocketAddr, timeout: Option<Duration>) -> Result<Fd> {
+    connect_from(None, address, timeout)
+}
+
+/// The same from an address of this machine.
+pub fn connect_from(from: Option<IpAddr>, address: SocketAddr, timeout: Option<Duration>) -> Result<Fd> {
     let fd = sys::socket(family(&address), SocketType::Stream, OpenFlags::CLOEXEC)?;
-    let result = connect_fd(fd, address, timeout);
+    let bound = match from {
+        Some(from) => sys::bind(fd, &SockAddr::Inet(SocketAddr::new(from, 0))),
+        None => Ok(()),
+    };
+    let result = bound.and_then(|()| connect_fd(fd, address, timeout));
     if result.is_err() {
         let _ = sys::close(fd);
     }

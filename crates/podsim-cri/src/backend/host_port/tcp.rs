@@ -1,21 +1,20 @@
 //! Connections to a port of the machine.
 
-use super::{Dial, MAX, Way};
+use super::{Dial, Listen, MAX, Way};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// When there is nothing to accept a connection with (EMFILE, ENOMEM), the next try is after this.
 const RETRY: Duration = Duration::from_millis(100);
 
-pub(super) async fn serve(way: Way<impl Dial>, listener: TcpListener) {
+pub(super) async fn serve<L: Listen>(way: Way<impl Dial>, listener: L) {
     // Ends with this future: dropping the set ends its tasks.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((client, _)) if connections.len() < MAX => {
-                    connections.spawn(carry(client, way.clone()));
+                Ok(client) if connections.len() < MAX => {
+                    connections.spawn(carry::<L>(client, way.clone()));
                 }
                 Ok(_) => {}
                 Err(_) => way.sleep(RETRY).await,
@@ -26,16 +25,13 @@ pub(super) async fn serve(way: Way<impl Dial>, listener: TcpListener) {
 }
 
 /// Carries bytes both ways; each way ends by itself (a half-closed connection stays open the other way).
-async fn carry(mut client: TcpStream, way: Way<impl Dial>) {
+async fn carry<L: Listen>(mut client: L::Stream, way: Way<impl Dial>) {
     let carried = match way.dial.connect(way.target).await {
-        Ok(mut pod) => {
-            let _ = client.set_nodelay(true);
-            tokio::io::copy_bidirectional(&mut client, &mut pod).await.map(drop)
-        }
+        Ok(mut pod) => tokio::io::copy_bidirectional(&mut client, &mut pod).await.map(drop),
         Err(error) => Err(error),
     };
     if carried.is_err() {
         // A reset is the nearest to what the client would have got from the Pod itself.
-        let _ = client.set_zero_linger();
+        L::reset(client);
     }
 }

@@ -1,13 +1,12 @@
 //! Datagrams to a port of the machine.
 
-use super::{Dial, MAX, Way};
+use super::{Dial, MAX, Receive, Way};
 use crate::backend::dial::Datagrams;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -18,7 +17,7 @@ pub(super) const WAITING: usize = 64;
 /// The largest datagram.
 const DATAGRAM: usize = 65536;
 
-pub(super) async fn serve(way: Way<impl Dial>, socket: UdpSocket) {
+pub(super) async fn serve(way: Way<impl Dial>, socket: impl Receive) {
     let socket = Arc::new(socket);
     let mut tasks = JoinSet::new();
     let mut flows: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
@@ -51,7 +50,7 @@ pub(super) async fn serve(way: Way<impl Dial>, socket: UdpSocket) {
 /// One client's datagrams: to the Pod, and the answers back. Ends when neither has sent anything for a while.
 pub(super) async fn flow(
     way: Way<impl Dial>,
-    socket: Arc<UdpSocket>,
+    socket: Arc<impl Receive>,
     client: SocketAddr,
     mut datagrams: mpsc::Receiver<Vec<u8>>,
 ) {
