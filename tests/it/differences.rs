@@ -17,6 +17,7 @@ fn the_examples_look_the_same_on_both_backends() {
         "probes",
         "job",
         "sidecar",
+        "volumes",
     ] {
         let file = examples.join(format!("{name}.yaml"));
         let said = User::new().podsim(&["diff-backends", &file.to_string_lossy()]);

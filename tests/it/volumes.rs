@@ -276,6 +276,85 @@ fn a_pod_waits_for_a_config_map_that_is_not_there_yet() {
     });
 }
 
+/// A claim of the default class, and two Pods that use it one after the other; the first has a claim of its own, too.
+const CLAIMED: &str = "apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Gi}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: writer}
+spec:
+  restartPolicy: Never
+  securityContext: {runAsUser: 1000, fsGroup: 1001}
+  volumes:
+  - {name: data, persistentVolumeClaim: {claimName: data}}
+  - {name: files, image: {reference: nginx}}
+  - name: scratch
+    ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}}
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, 'echo kept >/data/x && stat -c \"%a %u %g\" /data /data/x && touch /scratch/y && head -n 1 /files/etc/passwd; touch /files/z;
+      /files/bin/sh -c true']
+    volumeMounts:
+    - {name: data, mountPath: /data}
+    - {name: files, mountPath: /files}
+    - {name: scratch, mountPath: /scratch}
+---
+";
+
+/// See [`CLAIMED`].
+const CLAIMED_AGAIN: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: reader}
+spec:
+  restartPolicy: Never
+  volumes: [{name: data, persistentVolumeClaim: {claimName: data, readOnly: true}}]
+  containers:
+  - {name: c, image: busybox, command: [sh, -c, 'cat /data/x; touch /data/y'], volumeMounts: [{name: data, mountPath: /data}]}
+---
+";
+
+#[test]
+fn what_is_claimed_outlives_the_pod_and_goes_with_the_claim() {
+    on_each_node(|node| {
+        let phase = |pod: &str, phase: &str| {
+            let condition = format!("--for=jsonpath={{.status.phase}}={phase}");
+            node.succeeds(&["wait", &condition, pod, "--timeout=60s"]);
+        };
+        node.run(&adapted(node, CLAIMED), &[]);
+        phase("pod/writer", "Failed");
+        let owners = if node.only_root {
+            "2777 0 0\n644 0 0\n"
+        } else {
+            "2777 0 1001\n644 1000 1001\n"
+        };
+        let image = "root:x:0:0:root:/root:/bin/bash\ntouch: /files/z: Read-only file system\nsh: /files/bin/sh: Permission denied\n";
+        let expected = [owners, image].concat();
+        assert_eq!(node.succeeds(&["logs", "writer"]), expected, "{}", node.backend);
+        node.succeeds(&["delete", "pod", "writer"]);
+        node.user.file("again.yaml", CLAIMED_AGAIN);
+        node.succeeds(&["apply", "-f", "again.yaml"]);
+        phase("pod/reader", "Failed");
+        assert_eq!(
+            node.succeeds(&["logs", "reader"]),
+            "kept\ntouch: /data/y: Read-only file system\n",
+            "{}",
+            node.backend
+        );
+        let left = || node.succeeds(&["get", "pv", "-o", "name"]).lines().count();
+        // The Pod's own claim has gone with it.
+        while left() > 1 {}
+        node.succeeds(&["delete", "pod", "reader"]);
+        node.succeeds(&["delete", "pvc", "data"]);
+        while left() > 0 {}
+    });
+}
+
 /// Three containers that may mount, and see one volume in three ways.
 const SPREAD: &str = "apiVersion: v1
 kind: Pod

@@ -117,9 +117,11 @@ impl Bind {
         if let Some(ns) = source.namespace().filter(|_| kind != MountFlags::PRIVATE) {
             ns.set_propagation(source, MountFlags::SHARED, true);
         }
-        // What is read-only on the node is so here.
-        let mut flags = source.flags() & MountFlags::RDONLY;
-        flags.set(MountFlags::RDONLY, self.readonly || !flags.is_empty());
+        // What is read-only, or cannot be run, on the node is so here.
+        let mut flags = source.flags() & (MountFlags::RDONLY | MountFlags::NOEXEC);
+        if self.readonly {
+            flags |= MountFlags::RDONLY;
+        }
         let mount = mounts.bind_at(&self.path, &self.what, flags)?;
         if self.recursive_readonly {
             mounts.make_tree_readonly(&mount);

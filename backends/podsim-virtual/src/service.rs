@@ -531,6 +531,10 @@ impl RuntimeService for VirtualRuntime {
         self.node.host_path(&path.to_string_lossy(), create)
     }
 
+    async fn change_host_path(&self, changes: &[VolumeChange]) -> Result<()> {
+        volume::change(&self.node.kernel.initial_namespaces().mnt, changes)
+    }
+
     async fn remove_volume(&self, id: &VolumeId) -> Result<()> {
         self.state.lock().volumes.remove(id);
         Ok(())

@@ -1,9 +1,11 @@
 //! Volumes: a filesystem in memory each, which containers mount whole or in part.
 
 use crate::node::Node;
+use crate::rootfs::find_image;
 use crate::stdio::describe;
 use bytes::Bytes;
 use podsim_cri::{Error, GroupAccess, Result, VolumeChange, VolumeConfig};
+use podsim_kernel::fs::overlay::Overlay;
 use podsim_kernel::fs::tmpfs::{Limits, Options, TmpFs};
 use podsim_kernel::fs::{Caller, MountNamespace, PathRef, attr, namei, names};
 use podsim_sys::{Errno, FileType, Mode, MountFlags, OpenFlags};
@@ -32,6 +34,13 @@ pub(crate) fn scratch(node: &Node, size: Option<u64>, mode: Mode) -> Arc<MountNa
 impl Volume {
     pub(crate) fn new(node: &Node, config: VolumeConfig) -> Result<Self> {
         let fail = |errno| describe(&format!("volume {}", config.name), errno);
+        if let Some(reference) = &config.image {
+            let tree = node.layers.tree(find_image(&node.config.images, reference)?.as_ref())?;
+            let sb = Overlay::mount(node.vfs(), &[tree], Limits::default());
+            let flags = MountFlags::RDONLY | MountFlags::NOEXEC;
+            let mounts = MountNamespace::new(node.vfs(), 0, &sb, "overlay", flags);
+            return Ok(Self { config, mounts });
+        }
         let mounts = scratch(node, config.size_limit, mode(config.mode));
         for file in &config.files {
             let path = inside(&file.path)?;
@@ -53,12 +62,33 @@ impl Volume {
 
     /// Changes what it holds.
     pub(crate) fn change(&self, changes: &[VolumeChange]) -> Result<()> {
-        let caller = self.mounts.kernel_caller();
-        changes.iter().try_for_each(|change| self.change_one(&caller, change))
+        change(&self.mounts, changes)
     }
 
-    fn change_one(&self, caller: &Caller, change: &VolumeChange) -> Result<()> {
-        let root = self.mounts.root();
+    /// The last bytes of a file.
+    pub(crate) fn read(&self, path: &str, limit: usize) -> Result<Option<Bytes>> {
+        match self.mounts.read_file(&inside(path)?) {
+            Ok(content) => Ok(Some(content.slice(content.len().saturating_sub(limit)..))),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(errno) => Err(describe(&format!("volume {}: {path}", self.config.name), errno)),
+        }
+    }
+}
+
+/// Changes what is in a tree of mounts.
+pub(crate) fn change(mounts: &Arc<MountNamespace>, changes: &[VolumeChange]) -> Result<()> {
+    let caller = mounts.kernel_caller();
+    changes
+        .iter()
+        .try_for_each(|change| Tree(mounts).change(&caller, change))
+}
+
+/// What is changed.
+struct Tree<'a>(&'a Arc<MountNamespace>);
+
+impl Tree<'_> {
+    fn change(&self, caller: &Caller, change: &VolumeChange) -> Result<()> {
+        let root = self.0.root();
         let fail = |what: &str, path: &str, errno| describe(&format!("{what} {path}"), errno);
         match change {
             VolumeChange::Directory { path, mode: bits } => {
@@ -90,9 +120,7 @@ impl Volume {
             }
             VolumeChange::Remove { path } => {
                 let at = self.parent_checked(caller, path)?;
-                self.mounts
-                    .remove_all(&at)
-                    .map_err(|errno| fail("unlinkat", path, errno))
+                self.0.remove_all(&at).map_err(|errno| fail("unlinkat", path, errno))
             }
             VolumeChange::Group {
                 path,
@@ -114,7 +142,7 @@ impl Volume {
     /// A path of the volume, after it was seen that no symbolic link is on the way to its last name.
     fn parent_checked(&self, caller: &Caller, path: &str) -> Result<String> {
         let path = inside(path)?;
-        let mut at = self.mounts.root();
+        let mut at = self.0.root();
         let parents = path.rsplit_once('/').map_or("", |(above, _)| above);
         for name in parents.split('/').filter(|name| !name.is_empty()) {
             at = namei::lookup(caller, &at, name, false).map_err(|errno| describe(&path, errno))?;
@@ -134,7 +162,7 @@ impl Volume {
         uid: Option<u32>,
     ) -> podsim_sys::Result<()> {
         let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::EXCL;
-        let file = self.mounts.open_file(path, flags, mode)?;
+        let file = self.0.open_file(path, flags, mode)?;
         let mut rest = content;
         while !rest.is_empty() {
             let written = file.try_write(rest)?;
@@ -155,7 +183,7 @@ impl Volume {
         access: GroupAccess,
         only_on_mismatch: bool,
     ) -> podsim_sys::Result<()> {
-        let top = namei::lookup(caller, &self.mounts.root(), path, false)?;
+        let top = namei::lookup(caller, &self.0.root(), path, false)?;
         let stat = top.stat()?;
         if only_on_mismatch && access.matches(gid, stat.gid, u32::from(stat.mode.0)) {
             return Ok(());
@@ -177,15 +205,6 @@ impl Volume {
             }
         }
         Ok(())
-    }
-
-    /// The last bytes of a file.
-    pub(crate) fn read(&self, path: &str, limit: usize) -> Result<Option<Bytes>> {
-        match self.mounts.read_file(&inside(path)?) {
-            Ok(content) => Ok(Some(content.slice(content.len().saturating_sub(limit)..))),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
-            Err(errno) => Err(describe(&format!("volume {}: {path}", self.config.name), errno)),
-        }
     }
 }
 

@@ -113,6 +113,9 @@ pub trait RuntimeService: Send + Sync + 'static {
     /// own: of this machine's files only those are in it that the user has lent.
     async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>>;
 
+    /// Changes what the node's filesystem holds, as [`change_volume`](Self::change_volume) does for a volume.
+    async fn change_host_path(&self, changes: &[VolumeChange]) -> Result<()>;
+
     /// Forgets a volume and what it holds.
     async fn remove_volume(&self, id: &VolumeId) -> Result<()>;
 }

@@ -32,6 +32,8 @@ pub struct VolumeConfig {
     pub mode: u32,
     /// What it holds at first.
     pub files: Vec<VolumeFile>,
+    /// The files of this image instead, a reference or an id: nobody can write there.
+    pub image: Option<String>,
 }
 
 /// A file in a new volume.

@@ -6,13 +6,14 @@ use crate::container_config::{Prepared, container_config};
 use crate::containers::{as_container, ephemeral_containers, init_containers, is_sidecar};
 use crate::env::Sources;
 use crate::events::Severity;
+use crate::images::{self, Wanted};
 use crate::pod_worker::{PodWorker, full_name};
 use crate::runtime_status::{PodRuntimeStatus, definition_changed};
-use crate::{hosts, images, sandbox_config};
+use crate::{hosts, sandbox_config, volumes};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use podsim_cri::{
-    ContainerState, ContainerStatus, Error, LogOptions, NamespaceMode, PodSandboxStatus, VolumeConfig, VolumeFile,
-    VolumeId,
+    ContainerState, ContainerStatus, Error, Image, LogOptions, NamespaceMode, PodSandboxStatus, VolumeConfig,
+    VolumeFile, VolumeId,
 };
 use podsim_store::time;
 use std::time::Duration;
@@ -127,33 +128,8 @@ impl Start<'_> {
     ) -> Result<(), Waiting> {
         let last = runtime.newest(&container.name);
         self.check_backoff(container, last)?;
-        let image = {
-            let worker = &mut *self.worker;
-            let (pod, node, name) = (self.pod, worker.node.clone(), container.name.as_str());
-            let quiet = *node.partitioned.borrow();
-            let tell = |severity, reason: &str, message: &str| {
-                if !quiet {
-                    node.recorder
-                        .event(crate::events::pod_reference(pod, Some(name)), severity, reason, message);
-                }
-            };
-            images::ensure_image(
-                node.images.as_ref(),
-                container,
-                &mut worker.failed_pulls,
-                &node.clock,
-                tell,
-            )
-            .await
-        };
-        let image = image.map_err(|e| {
-            self.tell_failed(container, e.reason);
-            Waiting {
-                reason: e.reason,
-                message: e.message,
-                retry_after: e.retry_after,
-            }
-        })?;
+        self.mount_images(container).await?;
+        let image = self.ensure_image(container, Wanted::of_container(container)).await?;
         // A container that was made but never started is not counted: it is taken away.
         let attempt = match last {
             Some(last) if last.state == ContainerState::Created => {
@@ -244,6 +220,52 @@ impl Start<'_> {
         Ok(())
     }
 
+    async fn ensure_image(&mut self, container: &Container, wanted: Wanted<'_>) -> Result<Image, Waiting> {
+        let image = {
+            let worker = &mut *self.worker;
+            let (pod, node, name) = (self.pod, worker.node.clone(), container.name.as_str());
+            let quiet = *node.partitioned.borrow();
+            let tell = |severity, reason: &str, message: &str| {
+                if !quiet {
+                    node.recorder
+                        .event(crate::events::pod_reference(pod, Some(name)), severity, reason, message);
+                }
+            };
+            let pulls = &mut worker.failed_pulls;
+            images::ensure_image(node.images.as_ref(), wanted, pulls, &node.clock, tell).await
+        };
+        image.map_err(|e| {
+            self.tell_failed(container, e.reason);
+            Waiting {
+                reason: e.reason,
+                message: e.message,
+                retry_after: e.retry_after,
+            }
+        })
+    }
+
+    /// The volumes of the container that are images (`getImageVolumes`).
+    async fn mount_images(&mut self, container: &Container) -> Result<(), Waiting> {
+        let pod = self.pod;
+        for volume in volumes::of(pod) {
+            let mut mounts = container.volume_mounts.iter().flatten();
+            let shown = mounts.any(|mount| mount.name == volume.name);
+            let Some(source) = volume.image.as_ref().filter(|_| shown) else {
+                continue;
+            };
+            self.ensure_image(container, Wanted::of_volume(source)).await?;
+            if let Err(message) = self.worker.mount_image(pod, volume).await {
+                self.tell_failed(container, &message);
+                return Err(Waiting {
+                    reason: "CreateContainerError",
+                    message,
+                    retry_after: RETRY,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Is it too early to start the container again? (`doBackOff`)
     fn check_backoff(&mut self, container: &Container, last: Option<&ContainerStatus>) -> Result<(), Waiting> {
         let Some(last) = last.filter(|l| l.state == ContainerState::Exited) else {
@@ -323,6 +345,7 @@ impl Start<'_> {
                 content: content.into(),
                 mode,
             }],
+            image: None,
         };
         self.worker.node.runtime.create_volume(config).await
     }

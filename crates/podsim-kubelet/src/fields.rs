@@ -434,6 +434,21 @@ pub const FIELDS: &[Field] = &[
         Pod,
         "nobody signs certificates",
     ),
+    enforced(
+        "spec.volumes[].persistentVolumeClaim",
+        Pod,
+        "what the claim is bound to; the class `standard` makes directories on the node, whose size nothing limits",
+    ),
+    enforced(
+        "spec.volumes[].ephemeral",
+        Pod,
+        "a claim of the Pod's own, which is deleted with it",
+    ),
+    enforced(
+        "spec.volumes[].image",
+        Pod,
+        "the files of an image; read-only, and nothing there can be run",
+    ),
     // Namespaces.
     enforced("spec.hostNetwork", Pod, "the node's network instead of the Pod's own").about(NsKind::Net),
     enforced("spec.hostPID", Pod, "the node's processes are seen").about(NsKind::Pid),
@@ -513,10 +528,10 @@ pub const FIELDS: &[Field] = &[
         Pod,
         "a further group of all processes, which is given their volumes",
     ),
-    recorded(
+    enforced(
         "spec.securityContext.fsGroupChangePolicy",
         Pod,
-        "acts on volumes that outlive Pods only, and there are none yet",
+        "OnRootMismatch: a volume whose top is right already is not walked through",
     ),
     enforced(
         "spec.securityContext.sysctls",

@@ -3,7 +3,7 @@
 use crate::backoff::{Backoff, go_duration};
 use crate::events::Severity;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::api::core::v1::{Container, ImageVolumeSource};
 use podsim_cri::{Error, Image, ImageService};
 use podsim_sys::Clock;
 use std::collections::HashMap;
@@ -30,16 +30,39 @@ pub(crate) struct FailedPulls {
     errors: HashMap<String, String>,
 }
 
+/// Which image, and when it is pulled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) reference: &'a str,
+    policy: &'a str,
+}
+
+impl<'a> Wanted<'a> {
+    pub(crate) fn of_container(container: &'a Container) -> Self {
+        Self::new(container.image.as_deref(), container.image_pull_policy.as_deref())
+    }
+
+    pub(crate) fn of_volume(source: &'a ImageVolumeSource) -> Self {
+        Self::new(source.reference.as_deref(), source.pull_policy.as_deref())
+    }
+
+    fn new(reference: Option<&'a str>, policy: Option<&'a str>) -> Self {
+        Self {
+            reference: reference.unwrap_or_default(),
+            policy: policy.unwrap_or("IfNotPresent"),
+        }
+    }
+}
+
 /// Makes sure that the image is there. `tell` records an event.
 pub(crate) async fn ensure_image(
     images: &dyn ImageService,
-    container: &Container,
+    wanted: Wanted<'_>,
     pulls: &mut FailedPulls,
     clock: &Arc<dyn Clock>,
     tell: impl Fn(Severity, &str, &str),
 ) -> Result<Image, ImageError> {
-    let reference = container.image.as_deref().unwrap_or_default();
-    let policy = container.image_pull_policy.as_deref().unwrap_or("IfNotPresent");
+    let Wanted { reference, policy } = wanted;
     let now = || podsim_store::time::timestamp(clock.as_ref());
     let present = images.image_status(reference).await.map_err(|e| ImageError {
         reason: "ImageInspectError",

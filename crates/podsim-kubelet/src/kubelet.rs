@@ -115,7 +115,7 @@ impl Kubelet {
 struct Worker {
     handle: WorkerHandle,
     namespace: String,
-    /// The ConfigMaps and Secrets that its volumes show.
+    /// The ConfigMaps, Secrets and claims that its volumes show.
     shows: HashSet<(&'static str, String)>,
     /// What of the Pod the worker was told last.
     told: Told,
@@ -178,6 +178,7 @@ impl Pods {
         let mut events = self.node.runtime.get_container_events().await?;
         let mut changes = self.watch()?;
         let (mut config_maps, mut secrets) = (self.watch_shown(&kinds::CONFIG_MAP)?, self.watch_shown(&kinds::SECRET)?);
+        let mut claims = self.watch_shown(&kinds::PERSISTENT_VOLUME_CLAIM)?;
         loop {
             let cut_off = *partitioned.borrow_and_update();
             tokio::select! {
@@ -209,6 +210,13 @@ impl Pods {
                     Some(change) => self.wake_showing("Secret", &change.object),
                     None => {
                         secrets = self.watch_shown(&kinds::SECRET)?;
+                        self.wake_all();
+                    }
+                },
+                change = claims.next(), if !cut_off => match change {
+                    Some(change) => self.wake_showing("PersistentVolumeClaim", &change.object),
+                    None => {
+                        claims = self.watch_shown(&kinds::PERSISTENT_VOLUME_CLAIM)?;
                         self.wake_all();
                     }
                 },

@@ -2,8 +2,10 @@
 //! tells in upstream's words why there is none. It does not score, and no Pod has to make room for another.
 
 use crate::events::{EventRecorder, Severity, pod_reference};
+use crate::fit::claims::{self, Claims};
 use crate::fit::{affinity, is_active, ports, resources, taints};
-use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
+use crate::volumes::{self, claim};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition};
 use podsim_store::{Selectors, Since, Store, StoreError, WatchEventType, time};
 use std::collections::BTreeMap;
 
@@ -60,7 +62,11 @@ impl Scheduler {
         let everything = Selectors::default();
         let watch_pods = || self.store.api::<Pod>().watch(None, &everything, Since::Start);
         let watch_nodes = || self.store.api::<Node>().watch(None, &everything, Since::Start);
-        let (mut pods, mut nodes) = (watch_pods()?, watch_nodes()?);
+        let watch_claims = || {
+            let claims = self.store.api::<PersistentVolumeClaim>();
+            claims.watch(None, &everything, Since::Now)
+        };
+        let (mut pods, mut nodes, mut claims) = (watch_pods()?, watch_nodes()?, watch_claims()?);
         let mut cluster = Cluster::default();
         loop {
             tokio::select! {
@@ -81,6 +87,12 @@ impl Scheduler {
                         self.retry(&mut cluster);
                     }
                 },
+                change = claims.next() => {
+                    if change.is_none() {
+                        claims = watch_claims()?;
+                    }
+                    self.retry_claiming(&mut cluster);
+                }
                 change = pods.next() => match change {
                     None => {
                         cluster.pending.clear();
@@ -135,6 +147,16 @@ impl Scheduler {
         }
     }
 
+    /// A claim has changed: what waits for one may have it now.
+    fn retry_claiming(&self, cluster: &mut Cluster) {
+        let claims = |pod: &Pod| volumes::of(pod).any(|volume| claim::name(pod, volume).is_some());
+        let waiting = cluster.pending.iter().filter(|(_, pod)| claims(pod));
+        let waiting: Vec<_> = waiting.map(|(key, pod)| (key.clone(), pod.clone())).collect();
+        for (key, pod) in waiting {
+            self.attempt(cluster, key, pod);
+        }
+    }
+
     fn attempt(&self, cluster: &mut Cluster, key: Key, mut pod: Pod) {
         match self.schedule(&pod, cluster) {
             Attempt::Bound(node) => {
@@ -155,10 +177,18 @@ impl Scheduler {
             let message = "Scheduling is blocked due to non-empty scheduling gates";
             return self.not_scheduled(pod, "SchedulingGated", message);
         }
+        let claims = match Claims::of(pod, &self.store) {
+            Ok(claims) => claims,
+            Err(reason) => {
+                let message = describe(cluster.nodes.len(), &reason, cluster.nodes.len());
+                return self.unschedulable(pod, &message);
+            }
+        };
+        let taken = claims.taken(pod, cluster.assigned.values());
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
         let mut helpless = 0;
         for (node_name, node) in &cluster.nodes {
-            let found = unfit(pod, node, || cluster.on_node(node_name));
+            let found = unfit(pod, node, &claims, taken, || cluster.on_node(node_name));
             if found.reasons.is_empty() {
                 return match self.store.bind(namespace, name, node_name) {
                     Ok(_) => {
@@ -175,14 +205,20 @@ impl Scheduler {
                 *reasons.entry(reason).or_default() += 1;
             }
         }
-        let message = describe(cluster.nodes.len(), &reasons, helpless);
-        self.recorder.event(
-            pod_reference(pod, None),
-            Severity::Warning,
-            "FailedScheduling",
-            &message,
-        );
-        self.not_scheduled(pod, "Unschedulable", &message)
+        let mut lines: Vec<_> = reasons
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
+        lines.sort();
+        let message = describe(cluster.nodes.len(), &lines.join(", "), helpless);
+        self.unschedulable(pod, &message)
+    }
+
+    fn unschedulable(&self, pod: &Pod, message: &str) -> Attempt {
+        let about = pod_reference(pod, None);
+        self.recorder
+            .event(about, Severity::Warning, "FailedScheduling", message);
+        self.not_scheduled(pod, "Unschedulable", message)
     }
 
     fn not_scheduled(&self, pod: &Pod, reason: &str, message: &str) -> Attempt {
@@ -214,15 +250,10 @@ impl Scheduler {
 }
 
 /// The message of `FailedScheduling` (`framework.FitError`).
-fn describe(nodes: usize, reasons: &BTreeMap<String, usize>, helpless: usize) -> String {
+fn describe(nodes: usize, reasons: &str, helpless: usize) -> String {
     if nodes == 0 {
         return "no nodes available to schedule pods".to_owned();
     }
-    let mut lines: Vec<_> = reasons
-        .iter()
-        .map(|(reason, count)| format!("{count} {reason}"))
-        .collect();
-    lines.sort();
     let mut preemption = vec![];
     if nodes > helpless {
         preemption.push(format!(
@@ -236,8 +267,7 @@ fn describe(nodes: usize, reasons: &BTreeMap<String, usize>, helpless: usize) ->
     preemption.sort();
     // What upstream's DynamicResources and DefaultPreemption add after the filters; there are no claims here, and no priorities.
     format!(
-        "0/{nodes} nodes are available: {}. no new claims to deallocate, preemption: 0/{nodes} nodes are available: {}.",
-        lines.join(", "),
+        "0/{nodes} nodes are available: {reasons}. no new claims to deallocate, preemption: 0/{nodes} nodes are available: {}.",
         preemption.join(", ")
     )
 }
@@ -251,7 +281,13 @@ struct Unfit {
 }
 
 /// The filters in the order of upstream's default plug-ins; the first that fails is told, with all its reasons.
-fn unfit<'a, I: Iterator<Item = &'a Pod>>(pod: &Pod, node: &Node, others: impl Fn() -> I) -> Unfit {
+fn unfit<'a, I: Iterator<Item = &'a Pod>>(
+    pod: &Pod,
+    node: &Node,
+    claims: &Claims,
+    taken: bool,
+    others: impl Fn() -> I,
+) -> Unfit {
     let never = |reason: String| Unfit {
         reasons: vec![reason],
         others_could_go: false,
@@ -283,21 +319,26 @@ fn unfit<'a, I: Iterator<Item = &'a Pod>>(pod: &Pod, node: &Node, others: impl F
     if !affinity::matches(pod, node) {
         return never(affinity::MISMATCH.to_owned());
     }
-    let mut reasons = vec![];
-    if ports::conflict(pod, others()) {
-        reasons.push(ports::TAKEN.to_owned());
-    } else {
-        let lacks = resources::insufficient(pod, node, others());
-        // More than the node has at all: no Pod that went would help.
-        let hopeless = lacks.iter().any(|l| l.requested > l.capacity);
-        reasons.extend(lacks.iter().map(resources::Insufficient::reason));
-        return Unfit {
-            reasons,
-            others_could_go: !hopeless,
-        };
-    }
-    Unfit {
+    let could = |reasons: Vec<String>| Unfit {
         reasons,
         others_could_go: true,
+    };
+    if ports::conflict(pod, others()) {
+        return could(vec![ports::TAKEN.to_owned()]);
+    }
+    let lacks = resources::insufficient(pod, node, others());
+    if !lacks.is_empty() {
+        return Unfit {
+            // More than the node has at all: no Pod that went would help.
+            others_could_go: !lacks.iter().any(|l| l.requested > l.capacity),
+            reasons: lacks.iter().map(resources::Insufficient::reason).collect(),
+        };
+    }
+    if taken {
+        return could(vec![claims::TAKEN.to_owned()]);
+    }
+    match claims.unusable(node) {
+        Some(reason) => never(reason.to_owned()),
+        None => could(vec![]),
     }
 }

@@ -2,8 +2,11 @@
 
 use crate::{DeleteOptions, Deleted, Kind, Selectors, Since, Store, StoreError, Watch, WatchEventType, kinds};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+};
 use k8s_openapi::api::node::v1::RuntimeClass;
+use k8s_openapi::api::storage::v1::StorageClass;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,6 +31,7 @@ macro_rules! stored {
 stored! {
     Pod => POD, Node => NODE, Namespace => NAMESPACE, Event => EVENT, ConfigMap => CONFIG_MAP, Secret => SECRET,
     Service => SERVICE, ServiceAccount => SERVICE_ACCOUNT, Lease => LEASE, RuntimeClass => RUNTIME_CLASS,
+    StorageClass => STORAGE_CLASS, PersistentVolume => PERSISTENT_VOLUME, PersistentVolumeClaim => PERSISTENT_VOLUME_CLAIM,
 }
 
 /// The objects of type `K`.

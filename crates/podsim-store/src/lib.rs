@@ -32,6 +32,7 @@ mod strategy;
 mod tests;
 pub mod time;
 pub mod token;
+mod volume;
 mod watch;
 
 pub use api::{Api, Stored};
@@ -40,4 +41,5 @@ pub use error::{FieldError, FieldErrorKind, StoreError};
 pub use kinds::Kind;
 pub use selector::Selectors;
 pub use store::{DeleteOptions, Deleted, List, Object, Propagation, Store};
+pub use volume::protection;
 pub use watch::{Observer, Since, Watch, WatchEvent, WatchEventType};

@@ -3,7 +3,7 @@
 use crate::certificate;
 use crate::pod::names;
 use crate::state::text;
-use crate::{FieldError, Kind};
+use crate::{FieldError, Kind, volume};
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value};
 
@@ -43,7 +43,8 @@ pub(crate) fn validate(kind: &Kind, object: &Value) -> Vec<FieldError> {
             require("/spec/schedule");
             require("/spec/jobTemplate/spec/template/spec/containers");
         }
-        "PersistentVolumeClaim" => require("/spec/accessModes"),
+        "PersistentVolumeClaim" => volume::validate_claim("spec", &object["spec"], &mut errors),
+        "PersistentVolume" => volume::validate_volume(object, &mut errors),
         "StorageClass" => require("/provisioner"),
         "RoleBinding" | "ClusterRoleBinding" => require("/roleRef"),
         "ConfigMap" => validate_config_map(object, &mut errors),
@@ -267,6 +268,8 @@ pub(crate) fn validate_update(kind: &Kind, object: &Value, old: &Value) -> Vec<F
                 }
             }
         }
+        "PersistentVolumeClaim" => volume::validate_claim_update(object, old, &mut errors),
+        "PersistentVolume" => volume::validate_volume_update(object, old, &mut errors),
         "ConfigMap" | "Secret" if old["immutable"] == true => {
             if object["immutable"] != true {
                 errors.push(FieldError::forbidden(

@@ -4,7 +4,7 @@
 use crate::api::{from_value, to_value};
 use crate::pod::admission::Objects;
 use crate::pod::{self, names};
-use crate::{FieldError, Kind, StoreError, certificate, defaults, kinds, rules, schema, service};
+use crate::{FieldError, Kind, StoreError, certificate, defaults, kinds, rules, schema, service, volume};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
@@ -175,6 +175,8 @@ pub(crate) fn prepare_for_create(
         *object = to_value(&pod)?;
     } else if *kind == kinds::SERVICE {
         service::allocate(object, &others.cluster_ips());
+    } else {
+        volume::admit(kind, object, others);
     }
     if kind.has_status
         && *kind != kinds::NODE

@@ -2,16 +2,45 @@
 
 use super::Served;
 
+/// Writes a line into its volume whenever it starts.
+const CLAIMED: &str = "apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: claimed}
+spec:
+  securityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 2000}
+  terminationGracePeriodSeconds: 0
+  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, 'echo once >>/data/x; sleep 1000']
+    volumeMounts: [{name: data, mountPath: /data}]
+";
+
 /// Killed without a warning, and started again: objects, credentials and tokens are good, and the Pod has been restarted once more.
 #[test]
 fn after_a_sigkill_everything_is_there_again() {
     let Some(mut served) = Served::start_with(&["--data", "data"]) else {
         return;
     };
+    served.user.file("claimed.yaml", CLAIMED);
     for (line, said) in [
         ("create configmap kept --from-literal=a=1", "configmap/kept created\n"),
         ("create configmap gone --from-literal=a=1", "configmap/gone created\n"),
         ("delete configmap gone", "configmap \"gone\" deleted\n"),
+        (
+            "apply -f claimed.yaml",
+            "persistentvolumeclaim/data created\npod/claimed created\n",
+        ),
+        (
+            "wait --for=condition=Ready pod/claimed --timeout=20s",
+            "pod/claimed condition met\n",
+        ),
         ("run web --image=nginx", "pod/web created\n"),
         (
             "run once --image=busybox --restart=Never -- sleep 1000",
@@ -24,6 +53,7 @@ fn after_a_sigkill_everything_is_there_again() {
     ] {
         served.says(line, said);
     }
+    served.says("exec claimed -- cat /data/x", "once\n");
     let uid = served.kubectl("get pod web -o jsonpath={.metadata.uid}").stdout;
     let token = served.kubectl("create token default").stdout;
     let old = std::fs::read_to_string(served.user.home().join("kubeconfig")).expect("a kubeconfig");
@@ -39,6 +69,10 @@ fn after_a_sigkill_everything_is_there_again() {
         &["255"],
     );
     served.has("logs web", &["ready for start up"]);
+    // What is in a persistent volume is there, and whose it was.
+    served.eventually("get pod claimed --no-headers", "claimed   1/1   Running   1 ");
+    served.says("exec claimed -- cat /data/x", "once\nonce\n");
+    served.says("exec claimed -- stat -c %u:%g /data/x", "1000:2000\n");
     // What may not be restarted has failed.
     served.eventually("get pod once -o jsonpath={.status.phase}", "Failed");
     served.user.file(

@@ -211,6 +211,24 @@ impl Node {
         })
     }
 
+    /// Mounts an image in a directory on the node, where it can be written to; says where.
+    pub(crate) fn show_image(&self, image: &Image, directory: &Path) -> io::Result<PathBuf> {
+        let (target, upper) = (directory.join("root"), directory.join("upper"));
+        mount::directory(&target)?;
+        mount::directory(&upper)?;
+        let other = |error: LayerStoreError| io::Error::other(error.to_string());
+        if self.overlay {
+            let work = directory.join("work");
+            mount::directory(&work)?;
+            let lower = self.layers.lower_dirs(image).map_err(other)?;
+            mount::overlay(&target, &lower, &upper, &work, self.config.rootless)?;
+        } else {
+            self.layers.copy_into(image, &upper).map_err(other)?;
+            mount::bind(&upper, &target)?;
+        }
+        Ok(target)
+    }
+
     /// Puts the root of the node's own shell together: in this process's mount namespace, which nobody else sees.
     fn prepare_shell(&self) -> Result<()> {
         let directory = self.directory.join("node");
@@ -219,20 +237,8 @@ impl Node {
             .images
             .node_image()
             .ok_or_else(|| Error::Internal("there is no image for the node".to_owned()))?;
-        let (target, upper) = (directory.join("root"), directory.join("upper"));
         let prepare = || -> io::Result<()> {
-            mount::directory(&target)?;
-            mount::directory(&upper)?;
-            let other = |error: LayerStoreError| io::Error::other(error.to_string());
-            if self.overlay {
-                let work = directory.join("work");
-                mount::directory(&work)?;
-                let lower = self.layers.lower_dirs(&image).map_err(other)?;
-                mount::overlay(&target, &lower, &upper, &work, self.config.rootless)?;
-            } else {
-                self.layers.copy_into(&image, &upper).map_err(other)?;
-                mount::bind(&upper, &target)?;
-            }
+            let target = self.show_image(&image, &directory)?;
             mount::directory(&target.join("etc"))?;
             mount::directory(&target.join("root"))?;
             fs::write(target.join("etc/hosts"), &self.config.hosts)?;

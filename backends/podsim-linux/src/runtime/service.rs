@@ -8,7 +8,7 @@ use crate::runtime::node::Node;
 use crate::runtime::process::{self, Started, internal};
 use crate::runtime::sandbox::Sandbox;
 use crate::runtime::stdio::{Input, Stdio};
-use crate::runtime::volume::Volume;
+use crate::runtime::volume::{self, Volume};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
@@ -494,7 +494,11 @@ impl RuntimeService for LinuxRuntime {
         let id = VolumeId(format!("{}/{}", config.pod_uid, config.name));
         if !self.state.lock().volumes.contains_key(&id) {
             let path = self.node.path("volumes", &config.pod_uid).join(&config.name);
-            let volume = Arc::new(Volume::new(path, &config)?);
+            let volume = match &config.image {
+                Some(image) => Volume::of_image(&self.node, path, image)?,
+                None => Volume::new(path, &config)?,
+            };
+            let volume = Arc::new(volume);
             self.state.lock().volumes.entry(id.clone()).or_insert(volume);
         }
         Ok(id)
@@ -510,6 +514,10 @@ impl RuntimeService for LinuxRuntime {
 
     async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
         self.node.host_path(&path.to_string_lossy(), create)
+    }
+
+    async fn change_host_path(&self, changes: &[VolumeChange]) -> Result<()> {
+        volume::change(&self.node.filesystem(), changes)
     }
 
     async fn remove_volume(&self, id: &VolumeId) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use crate::inside::Inside;
 use crate::mount;
+use crate::runtime::node::Node;
 use crate::runtime::process::failed;
 use bytes::Bytes;
 use podsim_cri::{Error, Result, VolumeChange, VolumeConfig};
@@ -13,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// A volume.
 pub(crate) struct Volume {
+    /// All that it takes.
+    directory: PathBuf,
+    /// What is shown.
     path: PathBuf,
     mounted: bool,
 }
@@ -24,6 +28,7 @@ impl Volume {
             mount::directory(&path)?;
             let volume = Self {
                 mounted: config.memory || config.size_limit.is_some(),
+                directory: path.clone(),
                 path,
             };
             if volume.mounted {
@@ -51,6 +56,27 @@ impl Volume {
         make().map_err(failed(format_args!("volume {}", config.name)))
     }
 
+    /// Shows an image in a directory that is not there yet.
+    pub(crate) fn of_image(node: &Node, directory: PathBuf, reference: &str) -> Result<Self> {
+        let image = node.find_image(reference)?;
+        let show = || {
+            let path = node.show_image(&image, &directory)?;
+            mount::add_flags(&path, MountFlags::RDONLY | MountFlags::NOEXEC)?;
+            Ok(path)
+        };
+        match show() {
+            Ok(path) => Ok(Self {
+                directory,
+                path,
+                mounted: true,
+            }),
+            Err(error) => {
+                let _ = mount::remove_tree(&directory);
+                Err(failed(format_args!("image volume {reference}"))(error))
+            }
+        }
+    }
+
     /// Where it is on the node.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -58,11 +84,7 @@ impl Volume {
 
     /// Changes what it holds.
     pub(crate) fn change(&self, changes: &[VolumeChange]) -> Result<()> {
-        let change = || -> io::Result<()> {
-            let inside = Inside::new(&self.path)?;
-            changes.iter().try_for_each(|change| inside.change(change))
-        };
-        change().map_err(|error| Error::Internal(mount::plain(&error)))
+        change(&self.path, changes)
     }
 
     /// The last bytes of a file.
@@ -74,6 +96,15 @@ impl Volume {
     }
 }
 
+/// Changes what is in a directory.
+pub(crate) fn change(directory: &Path, changes: &[VolumeChange]) -> Result<()> {
+    let change = || -> io::Result<()> {
+        let inside = Inside::new(directory)?;
+        changes.iter().try_for_each(|change| inside.change(change))
+    };
+    change().map_err(|error| Error::Internal(mount::plain(&error)))
+}
+
 impl Drop for Volume {
     fn drop(&mut self) {
         if self.mounted {
@@ -81,6 +112,6 @@ impl Drop for Volume {
             let _ = mount::detach(&self.path);
         }
         // What cannot be removed is removed with the node.
-        let _ = mount::remove_tree(&self.path);
+        let _ = mount::remove_tree(&self.directory);
     }
 }

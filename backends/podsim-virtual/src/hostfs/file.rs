@@ -1,6 +1,6 @@
 //! [`HostFile`]: an open file of a lent folder. The file itself is held: it can be read when its name is gone.
 
-use super::host::{self, to_errno};
+use super::host::to_errno;
 use super::node::Node;
 use cap_std::fs::Metadata;
 use parking_lot::Mutex;
@@ -52,7 +52,7 @@ impl FileOps for HostFile {
     fn stat(&self) -> Result<Stat> {
         let content = self.content.lock();
         let metadata = Metadata::from_file(&content).map_err(fail)?;
-        Ok(host::stat(&metadata, self.node.device()))
+        Ok(self.node.lent().stat(&metadata))
     }
 
     fn seekable(&self) -> bool {

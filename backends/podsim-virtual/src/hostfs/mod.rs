@@ -5,17 +5,27 @@
 //!   translated to Linux's.
 //!
 //! Who podsim runs as is root in there: its files are root's, and what anybody on the node makes is its own on the machine. Others' files
-//! are `nobody`'s. Permissions are checked twice: by the virtual kernel, for the process, and by the machine, for podsim.
+//! are `nobody`'s. Of folders that podsim keeps itself, [`owners`] knows better. Permissions are checked twice: by the virtual kernel, for the process, and by the machine, for podsim.
 
 mod file;
 mod host;
 mod node;
+#[cfg_attr(
+    not(unix),
+    expect(
+        dead_code,
+        reason = "inodes have a number on Unix only: elsewhere all files are root's"
+    )
+)]
+mod owners;
 
 use crate::stdio::describe;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use host::to_errno;
 use node::{Lent, Node};
+#[cfg(unix)]
+use owners::Owners;
 use podsim_cri::Result;
 use podsim_cri::backend::LentFolder;
 use podsim_kernel::fs::{FileSystem, Inode, MountNamespace, SuperBlock};
@@ -66,10 +76,16 @@ pub(crate) fn mount(mounts: &Arc<MountNamespace>, lent: &LentFolder, minor: u32)
         };
         let root = Node::root(
             dir,
-            Lent {
+            Arc::new(Lent {
                 device,
                 readonly: lent.readonly,
-            },
+                #[cfg(unix)]
+                owners: lent
+                    .owners
+                    .as_ref()
+                    .map(|path| Owners::open(path).map_err(|error| to_errno(&error)))
+                    .transpose()?,
+            }),
         );
         let root: Arc<dyn Inode> = match name {
             None => root,

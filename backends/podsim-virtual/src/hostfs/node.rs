@@ -2,6 +2,8 @@
 
 use super::file::HostFile;
 use super::host::{self, to_errno};
+#[cfg(unix)]
+use super::owners::Owners;
 use bytes::Bytes;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use parking_lot::Mutex;
@@ -22,17 +24,42 @@ pub(super) struct OpenDir {
 }
 
 /// The lent folder that an inode is of.
-#[derive(Clone, Copy)]
 pub(super) struct Lent {
     /// The device that it is on.
     pub(super) device: DeviceNumber,
     /// Nothing in it is ever written, whatever somebody with rights makes of its mounts.
     pub(super) readonly: bool,
+    /// Whose the files are, if that is known.
+    #[cfg(unix)]
+    pub(super) owners: Option<Owners>,
+}
+
+impl Lent {
+    /// What a file is on the node.
+    pub(super) fn stat(&self, metadata: &Metadata) -> Stat {
+        let stat = host::stat(metadata, self.device);
+        #[cfg(unix)]
+        if let Some(owners) = &self.owners {
+            let (uid, gid) = owners.get(stat.ino);
+            return Stat { uid, gid, ..stat };
+        }
+        stat
+    }
+
+    /// Gives a file away; says whether that can be done here.
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "all files are root's"))]
+    fn give(&self, inode: u64, owner: (u32, u32)) -> Result<bool> {
+        #[cfg(unix)]
+        if let Some(owners) = &self.owners {
+            return owners.set(inode, owner).map(|()| true).map_err(fail);
+        }
+        Ok(false)
+    }
 }
 
 /// An inode: a name in a directory, since hosts open files by name.
 pub(super) struct Node {
-    lent: Lent,
+    lent: Arc<Lent>,
     file_type: FileType,
     place: Mutex<Option<(Arc<OpenDir>, String)>>,
     /// If it is a directory.
@@ -47,11 +74,11 @@ fn fail(error: std::io::Error) -> Errno {
 
 impl Node {
     /// The folder itself.
-    pub(super) fn root(dir: Dir, lent: Lent) -> Arc<Self> {
+    pub(super) fn root(dir: Dir, lent: Arc<Lent>) -> Arc<Self> {
         Arc::new(Self::new(lent, FileType::Directory, None, Some(dir)))
     }
 
-    fn new(lent: Lent, file_type: FileType, place: Option<(Arc<OpenDir>, String)>, dir: Option<Dir>) -> Self {
+    fn new(lent: Arc<Lent>, file_type: FileType, place: Option<(Arc<OpenDir>, String)>, dir: Option<Dir>) -> Self {
         let open = dir.map(|dir| OpenDir {
             dir,
             children: Mutex::default(),
@@ -66,9 +93,9 @@ impl Node {
         }
     }
 
-    /// The device that it is on.
-    pub(super) fn device(&self) -> DeviceNumber {
-        self.lent.device
+    /// The folder that it is of.
+    pub(super) fn lent(&self) -> &Lent {
+        &self.lent
     }
 
     fn directory(&self) -> Result<&Arc<OpenDir>> {
@@ -114,7 +141,7 @@ impl Node {
             _ => None,
         };
         let place = Some((open.clone(), name.to_owned()));
-        let made = Arc::new(Self::new(self.lent, file_type, place, dir));
+        let made = Arc::new(Self::new(self.lent.clone(), file_type, place, dir));
         let mut children = open.children.lock();
         children.retain(|_, child| child.strong_count() > 0);
         children.insert(name.to_owned(), Arc::downgrade(&made));
@@ -150,7 +177,7 @@ impl Inode for Node {
     }
 
     fn stat(&self) -> Result<Stat> {
-        Ok(host::stat(&self.metadata()?, self.lent.device))
+        Ok(self.lent.stat(&self.metadata()?))
     }
 
     /// The user may have removed it.
@@ -184,7 +211,9 @@ impl Inode for Node {
         if new.file_type != FileType::Symlink {
             host::set_mode(dir, name, new.mode)?;
         }
-        Ok(self.child(name)?)
+        let made = self.child(name)?;
+        self.lent.give(made.stat()?.ino, (new.uid, new.gid))?;
+        Ok(made)
     }
 
     fn link(&self, name: &str, target: &Arc<dyn Inode>) -> Result<()> {
@@ -249,7 +278,10 @@ impl Inode for Node {
         let stat = self.stat()?;
         let other = |new: Option<u32>, old: u32| new.is_some_and(|new| new != old);
         if other(change.uid, stat.uid) || other(change.gid, stat.gid) {
-            return Err(Errno::EPERM);
+            let owner = (change.uid.unwrap_or(stat.uid), change.gid.unwrap_or(stat.gid));
+            if !self.lent.give(stat.ino, owner)? {
+                return Err(Errno::EPERM);
+            }
         }
         if let Some(mode) = change.mode.filter(|mode| *mode != stat.mode) {
             match (&self.open, self.file_type) {

@@ -1,5 +1,5 @@
 //! The controllers of kube-controller-manager that podsim runs: what each namespace has from the start, ReplicaSets (and
-//! ReplicationControllers), Deployments, Jobs, the status of disruption budgets, and the endpoints of Services.
+//! ReplicationControllers), Deployments, Jobs, the status of disruption budgets, persistent volumes, and the endpoints of Services.
 //!
 //! Each is a function of what the store holds: whenever something has changed that it looks at, it looks at all of it and takes one
 //! step towards what is wanted. (Dependents of what is deleted are the store's own business.)
@@ -12,21 +12,41 @@ mod namespace;
 mod pods;
 mod replica_set;
 mod roles;
+mod volumes;
+
+/// Where the directories of provisioned volumes are on the node.
+pub use volumes::VOLUMES;
 
 use futures_util::future::select_all;
+use podsim_cri::RuntimeService;
 use podsim_store::{Kind, Object, Selectors, Since, Store, StoreError, Watch, kinds};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// What a cluster has from the beginning: its namespaces, the Service `kubernetes`, the roles. It has to be there before the first Pod, whose
 /// environment tells of the Service.
 pub fn bootstrap(store: &Store) {
     namespace::bootstrap(store);
+    volumes::bootstrap(store);
     roles::bootstrap(store);
 }
 
-/// Runs the controllers for ever, after [`bootstrap`]; an error only if the store cannot be watched.
-pub async fn run(store: Store) -> Result<(), StoreError> {
+/// Runs the controllers for ever, after [`bootstrap`]; an error only if the store cannot be watched. Persistent volumes are on the node of
+/// this runtime.
+pub async fn run(store: Store, runtime: Arc<dyn RuntimeService>) -> Result<(), StoreError> {
+    let volumes = volumes::Volumes::new(&store);
     tokio::try_join!(
+        each_change(
+            &store,
+            &[
+                &kinds::PERSISTENT_VOLUME_CLAIM,
+                &kinds::PERSISTENT_VOLUME,
+                &kinds::STORAGE_CLASS,
+                &kinds::POD
+            ],
+            |_| volumes.reconcile(),
+        ),
+        volumes::delete_released(&store, runtime.as_ref()),
         each_change(
             &store,
             &[&kinds::NAMESPACE, &kinds::SERVICE_ACCOUNT],

@@ -11,4 +11,6 @@ pub struct LentFolder {
     pub node: String,
     /// Nobody on the node can write to it.
     pub readonly: bool,
+    /// A file of this machine that says whose the files are, where podsim cannot give them away; without one they are all root's.
+    pub owners: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
 //! `nodeSelector` and required node affinity (`nodeaffinity.GetRequiredNodeAffinity`).
 
-use k8s_openapi::api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, Pod};
+use k8s_openapi::api::core::v1::{Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod};
 
 /// As the scheduler and the kubelet say that it does not match.
 pub const MISMATCH: &str = "node(s) didn't match Pod's node affinity/selector";
@@ -18,7 +18,13 @@ pub fn matches(pod: &Pod, node: &Node) -> bool {
     let Some(required) = affinity.and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref()) else {
         return true;
     };
-    required.node_selector_terms.iter().any(|term| term_matches(term, node))
+    selects(required, node)
+}
+
+/// Does a selector select the node: does one of its terms match?
+#[must_use]
+pub fn selects(selector: &NodeSelector, node: &Node) -> bool {
+    selector.node_selector_terms.iter().any(|term| term_matches(term, node))
 }
 
 /// All of a term has to match; a term without requirements matches nothing.

@@ -1,7 +1,8 @@
 //! Does a Pod fit on a node? What the scheduler's filters and the kubelet's admission have in common: [`resources`],
-//! [`affinity`], [`taints`], [`ports`]. All of it is pure.
+//! [`affinity`], [`taints`], [`ports`], which are pure, and what only the scheduler looks at: [`claims`].
 
 pub mod affinity;
+pub mod claims;
 pub mod ports;
 pub mod resources;
 pub mod taints;

@@ -1,6 +1,7 @@
 //! Tests against the fake runtime, under a clock that the tests move.
 
 mod actions;
+mod claims;
 mod configs;
 mod harness;
 mod hosts;

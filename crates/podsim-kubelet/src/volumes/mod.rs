@@ -1,9 +1,10 @@
 //! The Pod's volumes: what is made before its containers, and brought up to date while they run.
 //!
-//! [`host_path`] says what has to be on the node, [`payload`] says what is in the files of a volume, [`atomic_writer`] how they get there; the Pod's worker (`pod_worker/mounting.rs`)
+//! [`host_path`] says what has to be on the node, [`claim`] what a claim is bound to, [`payload`] says what is in the files of a volume, [`atomic_writer`] how they get there; the Pod's worker (`pod_worker/mounting.rs`)
 //! carries it out.
 
 pub(crate) mod atomic_writer;
+pub(crate) mod claim;
 pub(crate) mod host_path;
 pub(crate) mod payload;
 pub(crate) mod token;
@@ -122,7 +123,10 @@ fn unsupported_type(volume: &Volume) -> Option<String> {
         || volume.host_path.is_some()
         || volume.config_map.is_some()
         || volume.secret.is_some()
-        || volume.downward_api.is_some();
+        || volume.downward_api.is_some()
+        || volume.persistent_volume_claim.is_some()
+        || volume.ephemeral.is_some()
+        || volume.image.is_some();
     (!known).then(|| type_of(volume))
 }
 
@@ -150,20 +154,22 @@ pub(crate) fn directory(pod: &Pod, volume: &Volume) -> VolumeConfig {
         size_limit: limit.and_then(|l| u64::try_from(l).ok()),
         mode: 0o777,
         files: vec![],
+        image: volume.image.as_ref().and_then(|image| image.reference.clone()),
     }
 }
 
-/// Gives a new directory to the Pod's group.
-pub(crate) fn given_to(group: u32) -> VolumeChange {
-    VolumeChange::Group {
-        path: String::new(),
-        gid: group,
+/// Gives what is at a path to the Pod's group, if it has one.
+pub(crate) fn given_to_group(pod: &Pod, path: &str) -> Option<VolumeChange> {
+    let security = pod.spec.as_ref()?.security_context.as_ref()?;
+    Some(VolumeChange::Group {
+        path: path.to_owned(),
+        gid: fs_group(pod)?,
         access: GroupAccess::ReadWrite,
-        only_on_mismatch: false,
-    }
+        only_on_mismatch: security.fs_group_change_policy.as_deref() == Some("OnRootMismatch"),
+    })
 }
 
-/// The ConfigMaps and Secrets that the Pod's volumes show: kind and name, in the Pod's namespace.
+/// What the Pod's volumes show: kind and name of ConfigMaps, Secrets and claims, in the Pod's namespace.
 pub(crate) fn references(pod: &Pod) -> HashSet<(&'static str, String)> {
     let mut found = HashSet::new();
     let mut add = |kind, name: Option<&str>| {
@@ -172,6 +178,7 @@ pub(crate) fn references(pod: &Pod) -> HashSet<(&'static str, String)> {
         }
     };
     for volume in of(pod) {
+        add("PersistentVolumeClaim", claim::name(pod, volume).as_deref());
         add("ConfigMap", volume.config_map.as_ref().map(|s| s.name.as_str()));
         add("Secret", volume.secret.as_ref().and_then(|s| s.secret_name.as_deref()));
         let sources = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());

@@ -33,6 +33,14 @@ pub fn set_defaults(pod: &mut Pod) {
     tolerate_a_lost_node(spec);
     let host_network = spec.host_network == Some(true);
     for volume in spec.volumes.iter_mut().flatten() {
+        if let Some(image) = volume.image.as_mut() {
+            let reference = image.reference.clone().unwrap_or_default();
+            text(&mut image.pull_policy, default_pull_policy(&reference));
+        }
+        let template = volume.ephemeral.as_mut().and_then(|e| e.volume_claim_template.as_mut());
+        if let Some(template) = template {
+            text(&mut template.spec.volume_mode, "Filesystem");
+        }
         set_volume_defaults(volume);
     }
     for container in containers(spec) {

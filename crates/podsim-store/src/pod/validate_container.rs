@@ -8,6 +8,9 @@ use crate::FieldError;
 use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvFromSource, EnvVar, ResourceFieldSelector, VolumeMount};
 use std::collections::BTreeSet;
 
+/// When an image is pulled.
+pub(super) const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
+
 /// What of the Pod matters to its containers.
 pub(crate) struct Context<'a> {
     pub(crate) volumes: &'a BTreeSet<&'a str>,
@@ -39,11 +42,10 @@ pub(crate) fn validate_container(path: &str, container: &Container, context: &Co
         let detail = "must not have leading or trailing whitespace";
         errors.push(FieldError::invalid(format!("{path}.image"), image, detail));
     }
-    let pull = ["Always", "IfNotPresent", "Never"];
     one_of(
         &format!("{path}.imagePullPolicy"),
         container.image_pull_policy.as_ref(),
-        &pull,
+        &PULL_POLICIES,
         errors,
     );
     let policies = ["File", "FallbackToLogsOnError"];

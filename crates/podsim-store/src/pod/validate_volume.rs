@@ -1,7 +1,8 @@
 //! Is the source of a volume well-formed? (`validateVolumeSource` in `pkg/apis/core/validation/validation.go`, in its words.)
 
 use super::quantity;
-use super::validate_container::validate_resource_ref;
+use super::validate::one_of;
+use super::validate_container::{PULL_POLICIES, validate_resource_ref};
 use crate::FieldError;
 use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Volume, VolumeProjection};
 use std::collections::BTreeSet;
@@ -48,6 +49,27 @@ pub(super) fn validate_source(path: &str, volume: &Volume, errors: &mut Errors) 
         let mut paths = BTreeSet::new();
         for (i, source) in source.sources.iter().flatten().enumerate() {
             validate_projection(&format!("{path}.sources[{i}]"), source, &mut paths, errors);
+        }
+    }
+    if let Some(source) = &volume.image {
+        let path = format!("{path}.image");
+        required(
+            &path,
+            "reference",
+            source.reference.as_deref().unwrap_or_default(),
+            errors,
+        );
+        let policy = source.pull_policy.as_ref().filter(|policy| !policy.is_empty());
+        one_of(&format!("{path}.pullPolicy"), policy, &PULL_POLICIES, errors);
+    }
+    if let Some(source) = &volume.ephemeral {
+        let path = format!("{path}.ephemeral.volumeClaimTemplate");
+        match &source.volume_claim_template {
+            None => errors.push(FieldError::required(path, "")),
+            Some(template) => {
+                let spec = serde_json::to_value(&template.spec).unwrap_or_default();
+                crate::volume::validate_claim(&format!("{path}.spec"), &spec, errors);
+            }
         }
     }
     if let Some(source) = &volume.persistent_volume_claim {
@@ -299,6 +321,24 @@ mod tests {
                     "v.hostPath.path: Invalid value: \"/a/../b\": must not contain '..'",
                     "v.hostPath.type: Unsupported value: \"Pipe\": supported values: \"\", \"BlockDevice\", \"CharDevice\", \"Directory\", \
                      \"DirectoryOrCreate\", \"File\", \"FileOrCreate\", \"Socket\"",
+                ],
+            ),
+            (
+                json!({ "image": { "pullPolicy": "Sometimes" } }),
+                vec![
+                    "v.image.reference: Required value",
+                    "v.image.pullPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"IfNotPresent\", \"Never\"",
+                ],
+            ),
+            (
+                json!({ "ephemeral": {} }),
+                vec!["v.ephemeral.volumeClaimTemplate: Required value"],
+            ),
+            (
+                json!({ "ephemeral": { "volumeClaimTemplate": { "spec": {} } } }),
+                vec![
+                    "v.ephemeral.volumeClaimTemplate.spec.accessModes: Required value: at least 1 access mode is required",
+                    "v.ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value",
                 ],
             ),
             (

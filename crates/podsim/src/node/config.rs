@@ -34,6 +34,9 @@ pub(crate) struct NodeConfig {
     pub(crate) registries: Vec<String>,
     /// Folders and files of this machine that are seen on the node, for `hostPath` volumes and in the node's shell.
     lend: Vec<Lend>,
+    /// Where what is in persistent volumes outlives the node.
+    #[serde(skip)]
+    pub(crate) volumes: Option<LentFolder>,
 }
 
 /// Something of this machine that is lent to the node.
@@ -107,6 +110,7 @@ impl Default for NodeConfig {
             nameservers: Vec::new(),
             registries: Vec::new(),
             lend: Vec::new(),
+            volumes: None,
         }
     }
 }
@@ -155,7 +159,8 @@ impl NodeConfig {
 
     /// What of this machine is seen on the node.
     pub(crate) fn lent(&self) -> Vec<LentFolder> {
-        self.lend.iter().map(Lend::folder).collect()
+        let volumes = self.volumes.iter().cloned();
+        self.lend.iter().map(Lend::folder).chain(volumes).collect()
     }
 
     /// Bytes of memory for all guests.
@@ -237,6 +242,7 @@ impl Lend {
                 .clone()
                 .unwrap_or_else(|| self.path.to_string_lossy().into_owned()),
             readonly: self.read_only,
+            owners: None,
         }
     }
 

@@ -1,6 +1,9 @@
-//! [`KeptData`]: what of a node outlives its process (`podsim serve --data DIR`): its objects, the key of its tokens, its certificates.
+//! [`KeptData`]: what of a node outlives its process (`podsim serve --data DIR`): its objects, what is in its persistent volumes, the
+//! key of its tokens, its certificates.
 
 use anyhow::{Context, Result};
+use podsim_apiserver::controllers::VOLUMES;
+use podsim_cri::backend::LentFolder;
 use podsim_store::token::TokenSigner;
 use podsim_store::{Database, Store};
 use podsim_sys::Clock;
@@ -55,6 +58,19 @@ impl KeptData {
         let place = || self.directory.join("tokens.key").display().to_string();
         store.install_signer(Arc::new(TokenSigner::from_pkcs8(&key).with_context(place)?));
         Ok(store)
+    }
+
+    /// The folder with what is in persistent volumes.
+    pub(super) fn volumes(&self) -> Result<LentFolder> {
+        let folder = self.directory.join("volumes");
+        let place = || folder.display().to_string();
+        fs::create_dir_all(&folder).with_context(place)?;
+        Ok(LentFolder {
+            host: fs::canonicalize(&folder).with_context(place)?,
+            node: VOLUMES.to_owned(),
+            readonly: false,
+            owners: Some(self.directory.join("volumes.owners")),
+        })
     }
 
     /// A file of the directory, if it is there.

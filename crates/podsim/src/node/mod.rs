@@ -109,6 +109,9 @@ impl Node {
         isolated: bool,
         data: Option<&KeptData>,
     ) -> Result<Self> {
+        let mut config = config.clone();
+        config.volumes = data.map(KeptData::volumes).transpose()?;
+        let config = &config;
         let clock: Arc<dyn Clock> = HostClock::start().context("cannot start the clock")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -175,7 +178,7 @@ impl Node {
                 }
             });
         }
-        let tasks = control(&store, kubelet).await?;
+        let tasks = control(&store, &runtime, kubelet).await?;
         Ok(Self {
             store,
             runtime,
@@ -252,7 +255,7 @@ impl Node {
 
 /// All that works on the objects: the kubelet, the scheduler and the controllers. They end when the set is dropped. The node and what a cluster has
 /// from the beginning are there before: the first Pod is not told that there is no node, and its environment has the Service `kubernetes`.
-async fn control(store: &Store, kubelet: Arc<Kubelet>) -> Result<JoinSet<()>> {
+async fn control(store: &Store, runtime: &Runtime, kubelet: Arc<Kubelet>) -> Result<JoinSet<()>> {
     podsim_apiserver::controllers::bootstrap(store);
     kubelet
         .register()
@@ -260,7 +263,7 @@ async fn control(store: &Store, kubelet: Arc<Kubelet>) -> Result<JoinSet<()>> {
         .context("the kubelet cannot register the node")?;
     let scheduler = Scheduler::new(store.clone());
     let node_controller = NodeController::new(store.clone(), NODE_GRACE);
-    let controllers = podsim_apiserver::controllers::run(store.clone());
+    let controllers = podsim_apiserver::controllers::run(store.clone(), runtime.service());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { complain("controllers", controllers.await) });
     tasks.spawn(async move { complain("kubelet", kubelet.run().await) });

@@ -70,7 +70,7 @@ impl Simulation {
         Ok(Self {
             runtime,
             clock,
-            _tasks: control(&store, Arc::new(kubelet)).await?,
+            _tasks: control(&store, &shared, Arc::new(kubelet)).await?,
             store,
         })
     }

@@ -6,7 +6,7 @@ mod volumes;
 
 use crate::{
     ContainerConfig, ContainerEvent, ContainerEventKind, ContainerId, ContainerState, ContainerStatus, Error,
-    ExecSyncOutput, LogEntry, LogStream, PodSandboxState, PodSandboxStatus, Result, SandboxId, VolumeId,
+    ExecSyncOutput, LogEntry, LogStream, PodSandboxState, PodSandboxStatus, Result, SandboxId, VolumeChange, VolumeId,
 };
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -107,6 +107,7 @@ struct State {
     volumes: BTreeMap<VolumeId, volumes::FakeVolume>,
     /// What is on the node.
     host_paths: BTreeMap<PathBuf, FileType>,
+    host_changes: Vec<VolumeChange>,
     scripts: HashMap<String, Script>,
     execs: HashMap<String, ExecScript>,
     ports: HashMap<u16, PortScript>,

@@ -491,6 +491,21 @@ impl RuntimeService for FakeRuntimeService {
         Ok(state.host_paths.get(path).copied())
     }
 
+    async fn change_host_path(&self, changes: &[VolumeChange]) -> Result<()> {
+        let mut state = self.inner.state.lock();
+        for change in changes {
+            match change {
+                VolumeChange::Directory { path, .. } => {
+                    state.host_paths.insert(path.into(), FileType::Directory);
+                }
+                VolumeChange::Remove { path } => state.host_paths.retain(|there, _| !there.starts_with(path)),
+                _ => {}
+            }
+            state.host_changes.push(change.clone());
+        }
+        Ok(())
+    }
+
     async fn remove_volume(&self, id: &VolumeId) -> Result<()> {
         self.begin("remove_volume", &id.0)?;
         self.inner.state.lock().volumes.remove(id);

@@ -170,6 +170,12 @@ impl FakeRuntimeService {
         state.host_paths.insert(path.into(), file_type);
     }
 
+    /// What was changed on the node's filesystem so far.
+    #[must_use]
+    pub fn host_changes(&self) -> Vec<VolumeChange> {
+        self.inner.state.lock().host_changes.clone()
+    }
+
     /// The volume of this name, as it was asked for.
     #[must_use]
     pub fn volume(&self, name: &str) -> Option<VolumeConfig> {
