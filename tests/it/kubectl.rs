@@ -1,5 +1,6 @@
 //! The real kubectl against `podsim serve`: every verb at least once. Without a kubectl on PATH these tests say so and pass.
 
+mod cluster;
 mod groups;
 mod identity;
 mod kept;

@@ -1,5 +1,6 @@
 //! What a virtual node is made from.
 
+use crate::lan::Neighbours;
 use podsim_cri::backend::{Cidr, InterfaceConfig, LentFolder};
 use podsim_image::ImageStore;
 use podsim_kernel::Task;
@@ -46,6 +47,8 @@ pub struct VirtualConfig {
     pub bridge: InterfaceConfig,
     /// The node's other interfaces, the first of them with the default route.
     pub interfaces: Vec<InterfaceConfig>,
+    /// The other nodes, if there are any; their network is the node's `eth0`.
+    pub neighbours: Option<Neighbours>,
     /// The node's `/etc/hosts`.
     pub hosts: String,
     /// The node's `/etc/resolv.conf`.
@@ -80,6 +83,7 @@ impl VirtualConfig {
             cpus: 2,
             bridge: InterfaceConfig::new("cni0"),
             interfaces: Vec::new(),
+            neighbours: None,
             hosts: String::new(),
             resolv_conf: String::new(),
             lent: Vec::new(),

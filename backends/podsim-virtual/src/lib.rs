@@ -11,6 +11,7 @@ mod config;
 mod container;
 mod dial;
 mod hostfs;
+mod lan;
 mod launcher;
 mod node;
 mod process;
@@ -23,5 +24,6 @@ mod tests;
 mod volume;
 
 pub use config::{NativeProgram, ProcessEvent, ProcessObserver, VirtualConfig};
+pub use lan::{Lan, Neighbours};
 pub use node::node_hosts;
 pub use service::VirtualRuntime;

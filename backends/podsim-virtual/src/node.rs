@@ -184,6 +184,9 @@ impl Node {
                 ipv6: Vec::new(),
             })?;
         }
+        if let Some(neighbours) = &self.config.neighbours {
+            return neighbours.join(self, net);
+        }
         // The default route goes over the first interface, to the first address of its network.
         if let Some((interface, (address, prefix))) = self.config.interfaces.iter().find_map(|i| Some((i, i.ipv4?))) {
             let network = Cidr::of(address, prefix);

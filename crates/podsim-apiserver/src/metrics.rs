@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 struct Usage {
     container: String,
     pod: (String, String),
+    node: String,
     /// Billionths of a CPU, on average over the container's life.
     cpu: u64,
     memory: u64,
@@ -31,12 +32,13 @@ async fn usage(app: &App) -> Result<Vec<Usage>> {
             pod_uid: Some(uid.to_owned()),
             ..ContainerFilter::default()
         };
-        for container in app.runtime.list_containers(&filter).await? {
+        let runtime = app.runtime_of(pod);
+        for container in runtime.list_containers(&filter).await? {
             let (ContainerState::Running, Some(started)) = (container.state, container.started_at) else {
                 continue;
             };
             // It may end while it is looked at.
-            let Ok(stats) = app.runtime.container_stats(&container.id).await else {
+            let Ok(stats) = runtime.container_stats(&container.id).await else {
                 continue;
             };
             let life = app.now().duration_since(started).as_nanos();
@@ -45,6 +47,7 @@ async fn usage(app: &App) -> Result<Vec<Usage>> {
             all.push(Usage {
                 container: container.metadata.name,
                 pod: (text("namespace"), text("name")),
+                node: pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned(),
                 cpu: (u128::from(stats.cpu_usage_nanos) * 1_000_000_000 / u128::from(life))
                     .try_into()
                     .unwrap_or(u64::MAX),
@@ -90,10 +93,9 @@ fn one(items: Vec<Value>, name: &str) -> Result<Value> {
 
 fn nodes(app: &App, all: &[Usage]) -> Vec<Value> {
     let nodes = app.store.list(&kinds::NODE, None, &Selectors::default()).items;
-    let (cpu, memory) = all
-        .iter()
-        .fold((0, 0), |(cpu, memory), usage| (cpu + usage.cpu, memory + usage.memory));
     let node = |node: &Value| {
+        let own = all.iter().filter(|usage| node["metadata"]["name"] == usage.node);
+        let (cpu, memory) = own.fold((0, 0), |(cpu, memory), usage| (cpu + usage.cpu, memory + usage.memory));
         json!({
             "kind": "NodeMetrics", "apiVersion": "metrics.k8s.io/v1beta1",
             "metadata": {"name": node["metadata"]["name"], "labels": node["metadata"]["labels"]},

@@ -16,10 +16,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use podsim_cri::{
     AttachRequest, ContainerFilter, ContainerId, ContainerState, ContainerStatus, ExecRequest, PodSandboxFilter,
-    PodSandboxState,
+    PodSandboxState, RuntimeService,
 };
 use podsim_store::{Object, StoreError, kinds};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// `pods/log`.
 pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query, request: Request) -> Result<Response> {
@@ -31,7 +32,7 @@ pub(crate) async fn log(app: &App, namespace: &str, name: &str, query: &Query, r
         Some(wanted) => run_of_container(app, &pod, container, wanted).await?,
         None => logged_container(app, &pod, container, options.previous).await?,
     };
-    let entries = app.runtime.container_logs(&id, options.entries).await?;
+    let entries = app.runtime_of(&pod).container_logs(&id, options.entries).await?;
     let bytes = log_bytes(entries, options.timestamps, options.limit_bytes);
     if request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
         return stream::send_bytes(request, bytes).await;
@@ -55,7 +56,7 @@ pub(crate) async fn exec(
             "you must specify at least one command for the container",
         ));
     }
-    let container = running_container(app, namespace, name, query).await?;
+    let (on, container) = running_container(app, namespace, name, query).await?;
     let exec = ExecRequest {
         container,
         command,
@@ -65,7 +66,7 @@ pub(crate) async fn exec(
         stderr: options.stderr,
         winsize: options.winsize,
     };
-    let (runtime, again) = (app.runtime.clone(), exec.clone());
+    let (runtime, again) = (on.clone(), exec.clone());
     let spdy = upgrade_to_spdy(&mut request, SPDY_EXEC, async move |io| {
         remote_command::run(io, options, runtime.exec(again)).await;
     });
@@ -73,9 +74,8 @@ pub(crate) async fn exec(
         return answer;
     }
     let (upgrade, dialect) = upgrade(request).await?;
-    let runtime = app.runtime.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
-        let session = runtime.exec(exec).await;
+        let session = on.exec(exec).await;
         run_session(socket, session, options.tty, dialect).await;
     }))
 }
@@ -89,14 +89,14 @@ pub(crate) async fn attach(
     mut request: Request,
 ) -> Result<Response> {
     let options = StreamOptions::from_query(query)?;
-    let container = running_container(app, namespace, name, query).await?;
+    let (on, container) = running_container(app, namespace, name, query).await?;
     let attach = AttachRequest {
         container,
         stdin: options.stdin,
         stdout: options.stdout,
         stderr: options.stderr,
     };
-    let (runtime, again) = (app.runtime.clone(), attach.clone());
+    let (runtime, again) = (on.clone(), attach.clone());
     let spdy = upgrade_to_spdy(&mut request, SPDY_EXEC, async move |io| {
         remote_command::run(io, options, runtime.attach(again)).await;
     });
@@ -104,9 +104,8 @@ pub(crate) async fn attach(
         return answer;
     }
     let (upgrade, dialect) = upgrade(request).await?;
-    let runtime = app.runtime.clone();
     Ok(upgrade.on_upgrade(async move |socket| {
-        let session = runtime.attach(attach).await;
+        let session = on.attach(attach).await;
         if let (Ok(session), Some(size)) = (&session, options.winsize) {
             let _ = session.resize.send(size).await;
         }
@@ -128,20 +127,20 @@ pub(crate) async fn portforward(
         pod_uid: Some(uid(&pod)),
         ..PodSandboxFilter::default()
     };
-    let sandbox = app.runtime.list_pod_sandbox(&filter).await?.into_iter().next();
+    let sandbox = app.runtime_of(&pod).list_pod_sandbox(&filter).await?.into_iter().next();
     let Some(sandbox) = sandbox else {
         let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
         let message = format!("unable to forward port because pod is not running. Current status={phase}");
         return Err(ApiError::bad_request(message));
     };
-    let (runtime, id) = (app.runtime.clone(), sandbox.id.clone());
+    let (runtime, id) = (app.runtime_of(&pod).clone(), sandbox.id.clone());
     let spdy = upgrade_to_spdy(&mut request, SPDY_FORWARD, move |io| {
         forward::over_connection(io, runtime, id)
     });
     if let Some(answer) = spdy {
         return answer;
     }
-    let runtime = app.runtime.clone();
+    let runtime = app.runtime_of(&pod).clone();
     let protocols = request.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
     let tunnel = protocols.and_then(|value| value.to_str().ok());
     if tunnel.is_some_and(|protocols| protocols.split(',').any(|protocol| protocol.trim() == forward::TUNNEL)) {
@@ -234,21 +233,27 @@ async fn containers(app: &App, pod: &Object, name: &str) -> Result<Vec<Container
         pod_uid: Some(uid(pod)),
         ..ContainerFilter::default()
     };
-    let mut found = app.runtime.list_containers(&filter).await?;
+    let mut found = app.runtime_of(pod).list_containers(&filter).await?;
     found.retain(|container| container.metadata.name == name);
     found.sort_by_key(|container| std::cmp::Reverse((container.metadata.attempt, container.created_at)));
     Ok(found)
 }
 
-/// The container for exec and attach. The words are those of the kubelet.
-async fn running_container(app: &App, namespace: &str, name: &str, query: &Query) -> Result<ContainerId> {
+/// The container for exec and attach, and where it runs. The words are those of the kubelet.
+async fn running_container(
+    app: &App,
+    namespace: &str,
+    name: &str,
+    query: &Query,
+) -> Result<(Arc<dyn RuntimeService>, ContainerId)> {
     let pod = app.store.get(&kinds::POD, namespace, name)?;
     let container = choose_container(&pod, query.get("container"))?;
     let running = containers(app, &pod, container)
         .await?
         .into_iter()
         .find(|c| c.state == ContainerState::Running);
-    running.map(|found| found.id).ok_or_else(|| {
+    let found = running.map(|found| (app.runtime_of(&pod).clone(), found.id));
+    found.ok_or_else(|| {
         ApiError::plain(
             500,
             format!("unable to upgrade connection: container not found (\"{container}\")"),

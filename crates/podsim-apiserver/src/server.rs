@@ -18,6 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use podsim_cri::{ImageService, RuntimeService};
 use podsim_store::{Store, time};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub struct Config {
     pub store: Store,
     /// For logs, exec, attach, port-forward and the node's view.
     pub runtime: Arc<dyn RuntimeService>,
+    /// The same of the cluster's other nodes, by their names.
+    pub others: BTreeMap<String, Arc<dyn RuntimeService>>,
     /// For the node's view.
     pub images: Arc<dyn ImageService>,
     /// The node itself.
@@ -52,6 +56,7 @@ pub struct ApiServer {
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) runtime: Arc<dyn RuntimeService>,
+    others: BTreeMap<String, Arc<dyn RuntimeService>>,
     pub(crate) images: Arc<dyn ImageService>,
     pub(crate) node: Arc<dyn NodeAccess>,
     token: String,
@@ -60,6 +65,12 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// The runtime of the node that a Pod is on.
+    pub(crate) fn runtime_of(&self, pod: &Value) -> &Arc<dyn RuntimeService> {
+        let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
+        self.others.get(node).unwrap_or(&self.runtime)
+    }
+
     /// The time of the node.
     pub(crate) fn now(&self) -> Timestamp {
         time::timestamp(self.store.clock().as_ref())
@@ -100,6 +111,7 @@ impl ApiServer {
         let Config {
             store,
             runtime,
+            others,
             images,
             node,
             token,
@@ -107,6 +119,7 @@ impl ApiServer {
         let app = App {
             store,
             runtime,
+            others,
             images,
             node,
             token,

@@ -87,6 +87,7 @@ impl Server {
         let runtime = Arc::new(FakeRuntimeService::new(clock));
         let server = ApiServer::new(Config {
             store: store.clone(),
+            others: std::collections::BTreeMap::new(),
             runtime: runtime.clone(),
             images: Arc::new(FakeImageService::with_images(&["busybox"])),
             node: Arc::new(FakeNode::default()),

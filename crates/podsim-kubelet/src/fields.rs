@@ -554,24 +554,36 @@ pub const FIELDS: &[Field] = &[
         Pod,
         "terms that the node must match",
     ),
-    recorded(
+    enforced(
         "spec.affinity",
         Pod,
-        "the scheduler does not score nodes, and does not look at what other Pods are",
+        "required terms are met, and preferred ones count, with what is free, when the scheduler chooses among nodes",
     ),
-    recorded("spec.topologySpreadConstraints", Pod, "there is one node"),
+    enforced(
+        "spec.topologySpreadConstraints",
+        Pod,
+        "a node is not chosen that would make it uneven; whenUnsatisfiable: ScheduleAnyway only counts",
+    ),
     enforced(
         "spec.schedulingGates",
         Pod,
         "the Pod is not scheduled until they are taken away",
     ),
-    recorded("spec.priority", Pod, "no Pod has to make room for another"),
-    recorded(
+    enforced(
+        "spec.priority",
+        Pod,
+        "the most important Pod is scheduled first, and less important ones make room for it",
+    ),
+    enforced(
         "spec.priorityClassName",
         Pod,
-        "gives the Pod its priority, and has to be there; no Pod has to make room for another",
+        "gives the Pod its priority, and has to be there",
     ),
-    recorded("spec.preemptionPolicy", Pod, "no Pod has to make room for another"),
+    enforced(
+        "spec.preemptionPolicy",
+        Pod,
+        "Never: no Pod makes room for this one",
+    ),
     enforced("spec.overhead", Pod, "is added to what the Pod asks for"),
     recorded(
         "spec.resources",

@@ -116,7 +116,7 @@ impl Registry {
         Ok(found)
     }
 
-    /// The node that is meant: the named one, or the only one.
+    /// The node that is meant: the named one, or the only one, or the first of the only cluster.
     pub(crate) fn find(&self, wanted: Option<&str>) -> Result<Endpoint> {
         let running = self.running()?;
         let names = || {
@@ -128,7 +128,10 @@ impl Registry {
         };
         let remedy = "start one with `podsim run FILE`";
         let failure = match (wanted, running.as_slice()) {
-            (None, [one]) => return Ok(one.clone()),
+            (None, [first, others @ ..]) if others.iter().all(|other| other.pid == first.pid) => {
+                // Nodes of one cluster: what is not a node's own can be asked of each.
+                return Ok(first.clone());
+            }
             (None, []) => format!("error: no podsim node is running: {remedy}"),
             (None, _) => format!(
                 "error: several nodes are running ({}): choose one with --node NAME",

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Endpoint, Registration, Registry};
 use crate::node::{Backend, KeptData, Node, NodeConfig};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use podsim_apiserver::ApiServer;
 use podsim_store::Store;
 use std::path::Path;
@@ -10,25 +10,43 @@ use std::path::Path;
 /// A node that this process runs.
 pub(crate) struct LocalNode {
     node: Node,
-    registration: Registration,
+    /// One of each node.
+    _registrations: Vec<Registration>,
+    endpoint: Endpoint,
 }
 
 impl LocalNode {
     /// Starts a node as the configuration file says; what is kept of it is in `data`.
     pub(crate) async fn start(config: Option<&Path>, backend: Backend, data: Option<&KeptData>) -> Result<Self> {
+        Self::start_several(config, 1, backend, data).await
+    }
+
+    /// As [`LocalNode::start`], this many nodes of one cluster.
+    pub(crate) async fn start_several(
+        config: Option<&Path>,
+        count: u32,
+        backend: Backend,
+        data: Option<&KeptData>,
+    ) -> Result<Self> {
         let config = match config {
             Some(file) => NodeConfig::read(file)?,
             None => NodeConfig::default(),
         };
-        let node = Node::start(&config, backend, false, data).await?;
-        let endpoint = node.endpoint();
-        let registration = Registry::open()?.register(&config.name, endpoint.address, &endpoint.token)?;
-        Ok(Self { node, registration })
+        let node = Node::start_several(&config, count, backend, false, data).await?;
+        let registry = Registry::open()?;
+        let register = |endpoint: &Endpoint| registry.register(&endpoint.name, endpoint.address, &endpoint.token);
+        let registrations = node.endpoints().iter().map(register).collect::<Result<Vec<_>>>()?;
+        let first = registrations.first().context("at least one node is needed")?;
+        Ok(Self {
+            endpoint: first.endpoint().clone(),
+            node,
+            _registrations: registrations,
+        })
     }
 
-    /// How to reach it.
+    /// How to reach it, or the first of several.
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        self.registration.endpoint()
+        &self.endpoint
     }
 
     /// The API, for listeners besides the one of podsim's own verbs.

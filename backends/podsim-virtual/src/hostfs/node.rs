@@ -31,7 +31,7 @@ pub(super) struct Lent {
     pub(super) readonly: bool,
     /// Whose the files are, if that is known.
     #[cfg(unix)]
-    pub(super) owners: Option<Owners>,
+    pub(super) owners: Option<Arc<Owners>>,
 }
 
 impl Lent {

@@ -5,7 +5,8 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 pub(super) struct Owners {
     state: Mutex<State>,
@@ -16,9 +17,23 @@ struct State {
     file: File,
 }
 
+/// Those that are open: several nodes may have one folder.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Owners>>> = Mutex::new(BTreeMap::new());
+
 impl Owners {
     /// Those in the file, which is made if it is not there.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Arc<Self>> {
+        let mut open = OPEN.lock();
+        open.retain(|_, owners| owners.strong_count() > 0);
+        if let Some(owners) = open.get(path).and_then(Weak::upgrade) {
+            return Ok(owners);
+        }
+        let owners = Arc::new(Self::read(path)?);
+        open.insert(path.to_owned(), Arc::downgrade(&owners));
+        Ok(owners)
+    }
+
+    fn read(path: &Path) -> io::Result<Self> {
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             text => text?,

@@ -1,5 +1,6 @@
-//! `nodeSelector` and required node affinity (`nodeaffinity.GetRequiredNodeAffinity`).
+//! `nodeSelector` and node affinity (`nodeaffinity.GetRequiredNodeAffinity`).
 
+use super::labels;
 use k8s_openapi::api::core::v1::{Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod};
 
 /// As the scheduler and the kubelet say that it does not match.
@@ -45,29 +46,20 @@ fn term_matches(term: &NodeSelectorTerm, node: &Node) -> bool {
 }
 
 fn holds(requirement: &NodeSelectorRequirement, has: Option<&str>) -> bool {
-    let values = requirement.values.as_deref().unwrap_or_default();
-    let listed = || has.is_some_and(|has| values.iter().any(|v| v == has));
-    let compare = |greater: bool| {
-        let number = |text: &str| text.parse::<i64>().ok();
-        let (has, bound) = (has.and_then(number), values.first().and_then(|v| number(v)));
-        match (has, bound) {
-            (Some(has), Some(bound)) => {
-                if greater {
-                    has > bound
-                } else {
-                    has < bound
-                }
-            }
-            _ => false,
-        }
-    };
-    match requirement.operator.as_str() {
-        "In" => listed(),
-        "NotIn" => !listed(),
-        "Exists" => has.is_some(),
-        "DoesNotExist" => has.is_none(),
-        "Gt" => compare(true),
-        "Lt" => compare(false),
-        _ => false,
-    }
+    labels::holds(&requirement.operator, requirement.values.as_deref(), has)
+}
+
+/// How much the Pod would like to be on this node: the weights of its preferences that the node meets.
+#[must_use]
+pub fn preference(pod: &Pod, node: &Node) -> i64 {
+    let affinity = pod
+        .spec
+        .as_ref()
+        .and_then(|s| s.affinity.as_ref()?.node_affinity.as_ref());
+    let terms = affinity.and_then(|a| a.preferred_during_scheduling_ignored_during_execution.as_ref());
+    let met = terms
+        .into_iter()
+        .flatten()
+        .filter(|term| term_matches(&term.preference, node));
+    met.map(|term| i64::from(term.weight)).sum()
 }

@@ -1,11 +1,17 @@
 //! Does a Pod fit on a node? What the scheduler's filters and the kubelet's admission have in common: [`resources`],
-//! [`affinity`], [`taints`], [`ports`], which are pure, and what only the scheduler looks at: [`claims`].
+//! [`affinity`], [`taints`], [`ports`]; and what only the scheduler looks at: [`claims`], [`pod_affinity`], [`topology_spread`], and
+//! [`score`] among those that fit. All but the look-up of claims is pure.
 
 pub mod affinity;
 pub mod claims;
+pub mod cluster;
+pub mod labels;
+pub mod pod_affinity;
 pub mod ports;
 pub mod resources;
+pub mod score;
 pub mod taints;
+pub mod topology_spread;
 
 use k8s_openapi::api::core::v1::Pod;
 

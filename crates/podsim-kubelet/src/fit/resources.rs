@@ -80,6 +80,12 @@ pub fn requests(pod: &Pod) -> Amounts {
     total
 }
 
+/// What a node has for Pods.
+pub(super) fn allocatable(node: &Node) -> Amounts {
+    let status = node.status.as_ref();
+    amounts(status.and_then(|s| s.allocatable.as_ref().or(s.capacity.as_ref())))
+}
+
 /// A resource of which a node has not enough left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Insufficient {
@@ -107,8 +113,7 @@ impl Insufficient {
 /// Everything that the node has too little of for this Pod beside these others.
 #[must_use]
 pub fn insufficient<'a>(pod: &Pod, node: &Node, others: impl Iterator<Item = &'a Pod>) -> Vec<Insufficient> {
-    let status = node.status.as_ref();
-    let allocatable = amounts(status.and_then(|s| s.allocatable.as_ref().or(s.capacity.as_ref())));
+    let allocatable = allocatable(node);
     let (mut used, mut count) = (Amounts::new(), 0);
     for other in others {
         add(&mut used, &requests(other));

@@ -8,6 +8,7 @@ mod hosts;
 mod killing;
 mod lives;
 mod nodes;
+mod placing;
 mod probes;
 mod repetition;
 mod resizing;

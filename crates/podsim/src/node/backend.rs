@@ -10,7 +10,7 @@ use podsim_image::ImageStore;
 #[cfg(target_os = "linux")]
 use podsim_linux::LinuxRuntime;
 use podsim_sys::{Clock, Winsize};
-use podsim_virtual::VirtualRuntime;
+use podsim_virtual::{Neighbours, VirtualRuntime};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -110,6 +110,8 @@ pub(crate) struct Parts {
     pub(crate) hosts: String,
     /// The images.
     pub(crate) images: ImageStore,
+    /// The cluster's other nodes, of the virtual backend.
+    pub(crate) neighbours: Option<Neighbours>,
     /// Whether the node must not be seen on the host: not even its network.
     #[cfg_attr(
         not(target_os = "linux"),

@@ -157,6 +157,48 @@ impl NodeConfig {
         Ok(())
     }
 
+    /// The configuration of one of several nodes: all have this one, but for their names, addresses and Pods' ranges, which follow each other.
+    pub(crate) fn member(&self, number: u32) -> Result<Self> {
+        if number == 0 {
+            return Ok(self.clone());
+        }
+        let mut member = self.clone();
+        member.name = format!("{}-{}", self.name, number + 1);
+        let pods = self.cidr()?;
+        let range = || {
+            let size = 1_u32.checked_shl(32 - u32::from(pods.prefix))?;
+            let first = u32::from(pods.network).checked_add(size.checked_mul(number)?)?;
+            Some(format!("{}/{}", Ipv4Addr::from(first), pods.prefix))
+        };
+        member.pod_cidr = range()
+            .with_context(|| format!("podCIDR: there is no room for so many ranges behind {}", self.pod_cidr))?;
+        let next = |address: Ipv4Addr| u32::from(address).checked_add(number).map(Ipv4Addr::from);
+        let full = || "addresses: there is no room for so many nodes".to_owned();
+        for address in &mut member.addresses {
+            *address = next(*address).with_context(full)?;
+        }
+        let (address, prefix) = self.eth0()?;
+        let own = next(address).filter(|own| Cidr::of(*own, prefix) == Cidr::of(address, prefix));
+        let own = own.with_context(full)?;
+        member.interfaces.retain(|interface| interface.name != "eth0");
+        member.interfaces.insert(
+            0,
+            Interface {
+                address: Some(format!("{own}/{prefix}")),
+                ..Interface::named("eth0")
+            },
+        );
+        Ok(member)
+    }
+
+    /// The address of its first card, and the bits of its network.
+    pub(crate) fn eth0(&self) -> Result<(Ipv4Addr, u8)> {
+        let interfaces = self.other_interfaces()?;
+        let eth0 = interfaces.iter().find(|interface| interface.name == "eth0");
+        eth0.and_then(|eth0| eth0.ipv4)
+            .context("interfaces: several nodes need an eth0 with an address")
+    }
+
     /// What of this machine is seen on the node.
     pub(crate) fn lent(&self) -> Vec<LentFolder> {
         let volumes = self.volumes.iter().cloned();

@@ -27,18 +27,21 @@ use config::UtsMode;
 use futures_util::FutureExt;
 use k8s_openapi::api::core::v1::Pod;
 use podsim_apiserver::{ApiServer, Config, NodeAccess, NodeExec};
+use podsim_cri::backend::Cidr;
 use podsim_cri::{ExecSession, PodSandboxFilter, PodSandboxState, UtsNamespace};
-use podsim_image::NodeImages;
+use podsim_image::{ImageStore, NodeImages};
 use podsim_kubelet::{Kubelet, KubeletConfig, NodeController, Scheduler};
 use podsim_store::token::TokenSigner;
 use podsim_store::{DeleteOptions, Selectors, Store};
 use podsim_sys::Clock;
-use podsim_virtual::node_hosts;
+use podsim_virtual::{Lan, Neighbours, node_hosts};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -48,22 +51,44 @@ const NODE_GRACE: Duration = Duration::from_secs(50);
 /// How long the API's connections have to end.
 const SERVER_GRACE: Duration = Duration::from_secs(1);
 
-/// A node in this process: kernel and runtime, store, kubelet, scheduler, and the API in front.
+/// Nodes in this process, mostly one: kernel, runtime and kubelet each, and for all of them the objects, the scheduler, the controllers and
+/// the API in front.
 pub(crate) struct Node {
     /// The objects.
     pub(crate) store: Store,
-    /// What runs the containers.
+    /// What runs the containers of the first node.
     pub(crate) runtime: Runtime,
-    /// The API, for listeners besides the one of podsim's own verbs.
+    /// The same of the others.
+    others: Vec<Runtime>,
+    /// The API, for listeners besides those of podsim's own verbs.
     pub(crate) api: ApiServer,
-    /// Where the API is.
-    endpoint: Endpoint,
+    /// Where the API is, as each node has it.
+    endpoints: Vec<Endpoint>,
     stop_requested: watch::Receiver<bool>,
     stop_server: Option<oneshot::Sender<()>>,
     servers: JoinSet<()>,
     tasks: JoinSet<()>,
     /// The objects outlive the process.
     kept: bool,
+    /// Persistent volumes that all nodes have and that end with them.
+    _volumes: Option<TempDir>,
+}
+
+/// One of the nodes.
+struct Member {
+    listener: TcpListener,
+    endpoint: Endpoint,
+    runtime: Runtime,
+    kubelet: Arc<Kubelet>,
+}
+
+/// What all members have in common.
+struct Common {
+    clock: Arc<dyn Clock>,
+    token: String,
+    store_of_images: ImageStore,
+    images: Arc<NodeImages>,
+    store: Store,
 }
 
 /// What the API server may do with the node.
@@ -109,92 +134,120 @@ impl Node {
         isolated: bool,
         data: Option<&KeptData>,
     ) -> Result<Self> {
-        let mut config = config.clone();
-        config.volumes = data.map(KeptData::volumes).transpose()?;
-        let config = &config;
+        Self::start_several(config, 1, backend, isolated, data).await
+    }
+
+    /// As [`Node::start`], this many nodes: each has a kernel of its own, and they share a network.
+    pub(crate) async fn start_several(
+        config: &NodeConfig,
+        count: u32,
+        backend: Backend,
+        isolated: bool,
+        data: Option<&KeptData>,
+    ) -> Result<Self> {
         let clock: Arc<dyn Clock> = HostClock::start().context("cannot start the clock")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("cannot listen on 127.0.0.1")?;
-        let endpoint = Endpoint {
-            name: config.name.clone(),
-            address: listener.local_addr()?,
-            token: format!("{:016x}{:016x}", random()?, random()?),
-            pid: std::process::id(),
+        let mut config = config.clone();
+        let volumes = match data {
+            Some(_) => None,
+            // In memory each node would have its own.
+            None => (count > 1).then(tempfile::tempdir).transpose()?,
         };
-        let addresses = backend.addresses(config, isolated)?;
-        let hosts = node_hosts(&config.name, addresses.first().copied());
-        let store_of_images = data::images();
-        let images = Arc::new(NodeImages::new(
-            store_of_images.clone(),
-            data::registries(&config.registries),
-        ));
-        let parts = Parts {
-            clock: clock.clone(),
-            endpoint: endpoint.clone(),
-            hosts: hosts.clone(),
-            images: store_of_images.clone(),
-            isolated,
+        config.volumes = match (data, &volumes) {
+            (Some(data), _) => Some(data.volumes()?),
+            (None, Some(directory)) => Some(kept::volumes(directory.path())?),
+            (None, None) => None,
         };
-        let runtime = Runtime::new(backend, config, parts)?;
         let mut seed = random()?;
         let entropy = move || split_mix(&mut seed);
         let store = match data {
             Some(data) => data.open_store(clock.clone(), entropy)?,
             None => new_store(clock.clone(), entropy)?,
         };
-        let kubelet = Arc::new(Kubelet::new(
-            kubelet_config(config, &runtime, &addresses, hosts),
-            store.clone(),
-            runtime.service(),
-            images.clone(),
+        let store_of_images = data::images();
+        let images = NodeImages::new(store_of_images.clone(), data::registries(&config.registries));
+        let common = Common {
             clock,
-        ));
-        let (stop, stop_requested) = watch::channel(false);
-        let access = Access {
-            runtime: runtime.clone(),
-            kubelet: kubelet.clone(),
-            stop,
-        };
-        let api = ApiServer::new(Config {
+            token: format!("{:016x}{:016x}", random()?, random()?),
+            images: Arc::new(images),
+            store_of_images,
             store: store.clone(),
-            runtime: runtime.service(),
-            images: images.clone(),
-            node: Arc::new(access),
-            token: endpoint.token.clone(),
-        });
+        };
+        let configs = (0..count)
+            .map(|number| config.member(number))
+            .collect::<Result<Vec<_>>>()?;
+        let neighbours = neighbours(&configs)?;
+        let mut members = Vec::new();
+        for (config, neighbours) in configs.iter().zip(neighbours) {
+            members.push(common.member(config, backend, isolated, neighbours).await?);
+        }
+        let (stop, stop_requested) = watch::channel(false);
         let (stop_server, stopped) = oneshot::channel();
         let stopped = stopped.map(|_| ()).shared();
         let mut servers = JoinSet::new();
-        let inside = runtime
-            .listen_on_node(endpoint.address)
-            .await
-            .context("cannot listen in the node's network")?;
-        for listener in std::iter::once(listener).chain(inside) {
-            let serving = api.clone().serve(listener, stopped.clone());
-            servers.spawn(async move {
-                if let Err(error) = serving.await {
-                    tracing::error!("the API server has ended: {error}");
-                }
+        let services: BTreeMap<_, _> = members
+            .iter()
+            .map(|member| (member.endpoint.name.clone(), member.runtime.service()))
+            .collect();
+        let (mut runtimes, mut apis, mut endpoints, mut kubelets) = (vec![], vec![], vec![], vec![]);
+        for member in members {
+            let access = Access {
+                runtime: member.runtime.clone(),
+                kubelet: member.kubelet.clone(),
+                stop: stop.clone(),
+            };
+            let api = ApiServer::new(Config {
+                store: store.clone(),
+                runtime: member.runtime.service(),
+                others: services.clone(),
+                images: common.images.clone(),
+                node: Arc::new(access),
+                token: common.token.clone(),
             });
+            let inside = member
+                .runtime
+                .listen_on_node(member.endpoint.address)
+                .await
+                .context("cannot listen in the node's network")?;
+            for listener in std::iter::once(member.listener).chain(inside) {
+                let serving = api.clone().serve(listener, stopped.clone());
+                servers.spawn(async move {
+                    if let Err(error) = serving.await {
+                        tracing::error!("the API server has ended: {error}");
+                    }
+                });
+            }
+            runtimes.push(member.runtime);
+            apis.push(api);
+            endpoints.push(member.endpoint);
+            kubelets.push(member.kubelet);
         }
-        let tasks = control(&store, &runtime, kubelet).await?;
+        let (Some(api), false) = (apis.into_iter().next(), runtimes.is_empty()) else {
+            anyhow::bail!("at least one node is needed");
+        };
+        let runtime = runtimes.remove(0);
+        let tasks = control(&store, &runtime, kubelets).await?;
         Ok(Self {
             store,
             runtime,
+            others: runtimes,
             api,
-            endpoint,
+            endpoints,
             stop_requested,
             stop_server: Some(stop_server),
             servers,
             tasks,
             kept: data.is_some(),
+            _volumes: volumes,
         })
     }
 
-    /// Where the API is.
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    /// Where the API is, as each node has it.
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    fn runtimes(&self) -> impl Iterator<Item = &Runtime> {
+        std::iter::once(&self.runtime).chain(&self.others)
     }
 
     /// Ends when somebody has asked the node to end.
@@ -210,12 +263,10 @@ impl Node {
             state: Some(PodSandboxState::Ready),
             ..PodSandboxFilter::default()
         };
-        let sandboxes = self
-            .runtime
-            .service()
-            .list_pod_sandbox(&ready)
-            .await
-            .unwrap_or_default();
+        let mut sandboxes = Vec::new();
+        for runtime in self.runtimes() {
+            sandboxes.extend(runtime.service().list_pod_sandbox(&ready).await.unwrap_or_default());
+        }
         let runs = sandboxes
             .iter()
             .any(|sandbox| sandbox.metadata.namespace == namespace && sandbox.metadata.name == name);
@@ -249,24 +300,101 @@ impl Node {
         let ended = async { while self.servers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(SERVER_GRACE, ended).await;
         self.tasks.shutdown().await;
-        self.runtime.shutdown().await;
+        for runtime in self.runtimes() {
+            runtime.shutdown().await;
+        }
     }
 }
 
-/// All that works on the objects: the kubelet, the scheduler and the controllers. They end when the set is dropped. The node and what a cluster has
+impl Common {
+    /// Makes a node; it does nothing yet.
+    async fn member(
+        &self,
+        config: &NodeConfig,
+        backend: Backend,
+        isolated: bool,
+        neighbours: Option<Neighbours>,
+    ) -> Result<Member> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("cannot listen on 127.0.0.1")?;
+        let endpoint = Endpoint {
+            name: config.name.clone(),
+            address: listener.local_addr()?,
+            token: self.token.clone(),
+            pid: std::process::id(),
+        };
+        let addresses = backend.addresses(config, isolated)?;
+        let hosts = node_hosts(&config.name, addresses.first().copied());
+        let parts = Parts {
+            clock: self.clock.clone(),
+            endpoint: endpoint.clone(),
+            hosts: hosts.clone(),
+            images: self.store_of_images.clone(),
+            isolated,
+            neighbours,
+        };
+        let runtime = Runtime::new(backend, config, parts)?;
+        let kubelet = Arc::new(Kubelet::new(
+            kubelet_config(config, &runtime, &addresses, hosts),
+            self.store.clone(),
+            runtime.service(),
+            self.images.clone(),
+            self.clock.clone(),
+        ));
+        Ok(Member {
+            listener,
+            endpoint,
+            runtime,
+            kubelet,
+        })
+    }
+}
+
+/// What each of several nodes is told of the others.
+fn neighbours(configs: &[NodeConfig]) -> Result<Vec<Option<Neighbours>>> {
+    if let [_] = configs {
+        return Ok(vec![None]);
+    }
+    let mut places = Vec::new();
+    for config in configs {
+        let (address, prefix) = config.eth0()?;
+        places.push((address, prefix, config.cidr()?));
+    }
+    let Some((address, prefix, _)) = places.first() else {
+        return Ok(Vec::new());
+    };
+    let lan = Lan::new(Cidr::of(*address, *prefix))?;
+    let of = |own: &Ipv4Addr| Neighbours {
+        lan: lan.clone(),
+        address: *own,
+        others: places
+            .iter()
+            .filter(|(address, ..)| address != own)
+            .map(|(address, _, pods)| (*address, *pods))
+            .collect(),
+    };
+    Ok(places.iter().map(|(address, ..)| Some(of(address))).collect())
+}
+
+/// All that works on the objects: the kubelets, the scheduler and the controllers. They end when the set is dropped. The nodes and what a cluster has
 /// from the beginning are there before: the first Pod is not told that there is no node, and its environment has the Service `kubernetes`.
-async fn control(store: &Store, runtime: &Runtime, kubelet: Arc<Kubelet>) -> Result<JoinSet<()>> {
+async fn control(store: &Store, runtime: &Runtime, kubelets: Vec<Arc<Kubelet>>) -> Result<JoinSet<()>> {
     podsim_apiserver::controllers::bootstrap(store);
-    kubelet
-        .register()
-        .await
-        .context("the kubelet cannot register the node")?;
+    for kubelet in &kubelets {
+        kubelet
+            .register()
+            .await
+            .context("the kubelet cannot register the node")?;
+    }
     let scheduler = Scheduler::new(store.clone());
     let node_controller = NodeController::new(store.clone(), NODE_GRACE);
     let controllers = podsim_apiserver::controllers::run(store.clone(), runtime.service());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { complain("controllers", controllers.await) });
-    tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
+    for kubelet in kubelets {
+        tasks.spawn(async move { complain("kubelet", kubelet.run().await) });
+    }
     tasks.spawn(async move { complain("scheduler", scheduler.run().await) });
     tasks.spawn(async move { complain("node controller", node_controller.run().await) });
     Ok(tasks)

@@ -52,6 +52,7 @@ impl Simulation {
             native: no_programs(),
             virtual_time: true,
             observer: observers.processes,
+            neighbours: None,
         };
         let runtime = virtual_node::make(config, make)?;
         let store = new_store(clock.clone(), move || split_mix(&mut entropy))?;
@@ -70,7 +71,7 @@ impl Simulation {
         Ok(Self {
             runtime,
             clock,
-            _tasks: control(&store, &shared, Arc::new(kubelet)).await?,
+            _tasks: control(&store, &shared, vec![Arc::new(kubelet)]).await?,
             store,
         })
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use futures_util::FutureExt;
 use podsim_image::ImageStore;
 use podsim_sys::Clock;
-use podsim_virtual::{NativeProgram, ProcessObserver, VirtualConfig, VirtualRuntime};
+use podsim_virtual::{NativeProgram, Neighbours, ProcessObserver, VirtualConfig, VirtualRuntime};
 use std::sync::Arc;
 
 /// What it is made from besides the configuration.
@@ -19,6 +19,8 @@ pub(super) struct Make {
     pub(super) native: NativeProgram,
     pub(super) virtual_time: bool,
     pub(super) observer: Option<ProcessObserver>,
+    /// The cluster's other nodes.
+    pub(super) neighbours: Option<Neighbours>,
 }
 
 /// Boots it, under the host's time.
@@ -36,12 +38,17 @@ pub(super) fn boot(config: &NodeConfig, parts: Parts) -> Result<VirtualRuntime> 
         native,
         virtual_time: false,
         observer: None,
+        neighbours: parts.neighbours,
     };
     self::make(config, make)
 }
 
 /// Boots it.
 pub(super) fn make(config: &NodeConfig, make: Make) -> Result<VirtualRuntime> {
+    let mut interfaces = config.other_interfaces()?;
+    if make.neighbours.is_some() {
+        interfaces.retain(|interface| interface.name != "eth0");
+    }
     Ok(VirtualRuntime::new(VirtualConfig {
         clock: make.clock,
         seed: make.seed,
@@ -51,7 +58,8 @@ pub(super) fn make(config: &NodeConfig, make: Make) -> Result<VirtualRuntime> {
         memory: config.memory(),
         cpus: config.cpus(),
         bridge: config.bridge()?,
-        interfaces: config.other_interfaces()?,
+        interfaces,
+        neighbours: make.neighbours,
         hosts: make.hosts,
         resolv_conf: config.resolv_conf(),
         lent: config.lent(),

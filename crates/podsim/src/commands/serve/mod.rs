@@ -9,7 +9,7 @@ mod pki;
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::local::LocalNode;
-use crate::node::{BackendArgs, KeptData};
+use crate::node::{Backend, BackendArgs, KeptData};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use kubeconfig::{Access, Credentials};
@@ -19,6 +19,9 @@ use std::path::PathBuf;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+
+/// As many as the nodes' network has addresses for, and a host memory.
+const MAX_NODES: i64 = 100;
 
 /// Serve the Kubernetes API of a node for kubectl and every other client, until Ctrl-C
 ///
@@ -35,6 +38,9 @@ pub(crate) struct ServeArgs {
     /// The node's name, addresses, interfaces and Pod range
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
+    /// How many nodes there are, each with a kernel and a Pod range of its own, in one network; the second one is called podsim-2
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MAX_NODES))]
+    nodes: u32,
     #[command(flatten)]
     backend: BackendArgs,
     /// Keep the objects in this directory: they, the certificates and the kubeconfig are good again the next time, and Pods come back
@@ -61,6 +67,11 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<i32> {
         );
         return Err(Failure::new(message).into());
     }
+    if args.nodes > 1 && args.backend.backend != Backend::Virtual {
+        let message =
+            "error: --nodes: with --backend=linux this machine is the node; several nodes are for the virtual backend";
+        return Err(Failure::new(message).into());
+    }
     let file = kubeconfig::place(context.terminal.as_ref(), args.kubeconfig.as_deref())?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::new(format!(
@@ -75,7 +86,8 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<i32> {
     } else {
         Some(Pki::of(address.ip(), data.as_ref()).context("cannot make certificates")?)
     };
-    let node = LocalNode::start(args.node_config.as_deref(), args.backend.backend, data.as_ref()).await?;
+    let (config, backend) = (args.node_config.as_deref(), args.backend.backend);
+    let node = LocalNode::start_several(config, args.nodes, backend, data.as_ref()).await?;
     let result = serve(context, pki, &node, listener, address, &file).await;
     node.shutdown().await;
     result

@@ -1,11 +1,19 @@
-//! A scheduler for few nodes: gives each Pod without a node to the first that passes the filters of upstream's scheduler, and
-//! tells in upstream's words why there is none. It does not score, and no Pod has to make room for another.
+//! A scheduler for few nodes: gives each Pod without a node to the best of those that pass the filters of upstream's scheduler, and
+//! tells in upstream's words why there is none. A Pod may have to make room for one of a higher priority.
+//!
+//! * [`filter`]: why a Pod cannot go to a node. (`fit::score` says which node is the best.)
+//! * [`preemption`]: who would have to go for it.
+
+mod filter;
+mod preemption;
 
 use crate::events::{EventRecorder, Severity, pod_reference};
-use crate::fit::claims::{self, Claims};
-use crate::fit::{affinity, is_active, ports, resources, taints};
+use crate::fit::claims::Claims;
+use crate::fit::cluster::View;
+use crate::fit::{is_active, resources, score};
 use crate::volumes::{self, claim};
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition};
+use filter::Filter;
+use k8s_openapi::api::core::v1::{Namespace, Node, PersistentVolumeClaim, Pod, PodCondition};
 use podsim_store::{Selectors, Since, Store, StoreError, WatchEventType, time};
 use std::collections::BTreeMap;
 
@@ -28,9 +36,29 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn on_node<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Pod> {
-        self.assigned.values().filter(move |p| node_of(p) == Some(node))
+    fn view(&self, store: &Store) -> View<'_> {
+        let namespaces = store.api::<Namespace>().list(None, &Selectors::default());
+        let namespace = |n: Namespace| Some((n.metadata.name?, n.metadata.labels.unwrap_or_default()));
+        View {
+            nodes: self.nodes.iter().map(|(name, node)| (name.as_str(), node)).collect(),
+            pods: self
+                .assigned
+                .values()
+                .filter_map(|pod| Some((node_of(pod)?, pod)))
+                .collect(),
+            namespaces: namespaces
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(namespace)
+                .collect(),
+        }
     }
+}
+
+/// Who is first: the highest priority, then the oldest.
+fn rank(pod: &Pod) -> impl Ord + use<> {
+    let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    (std::cmp::Reverse(preemption::priority(pod)), created)
 }
 
 fn node_of(pod: &Pod) -> Option<&str> {
@@ -142,7 +170,13 @@ impl Scheduler {
     }
 
     fn retry(&self, cluster: &mut Cluster) {
-        for (key, pod) in std::mem::take(&mut cluster.pending) {
+        let pending = std::mem::take(&mut cluster.pending);
+        self.attempt_all(cluster, pending.into_iter().collect());
+    }
+
+    fn attempt_all(&self, cluster: &mut Cluster, mut pods: Vec<(Key, Pod)>) {
+        pods.sort_by_key(|(_, pod)| rank(pod));
+        for (key, pod) in pods {
             self.attempt(cluster, key, pod);
         }
     }
@@ -151,10 +185,8 @@ impl Scheduler {
     fn retry_claiming(&self, cluster: &mut Cluster) {
         let claims = |pod: &Pod| volumes::of(pod).any(|volume| claim::name(pod, volume).is_some());
         let waiting = cluster.pending.iter().filter(|(_, pod)| claims(pod));
-        let waiting: Vec<_> = waiting.map(|(key, pod)| (key.clone(), pod.clone())).collect();
-        for (key, pod) in waiting {
-            self.attempt(cluster, key, pod);
-        }
+        let waiting = waiting.map(|(key, pod)| (key.clone(), pod.clone())).collect();
+        self.attempt_all(cluster, waiting);
     }
 
     fn attempt(&self, cluster: &mut Cluster, key: Key, mut pod: Pod) {
@@ -177,40 +209,43 @@ impl Scheduler {
             let message = "Scheduling is blocked due to non-empty scheduling gates";
             return self.not_scheduled(pod, "SchedulingGated", message);
         }
+        let view = cluster.view(&self.store);
         let claims = match Claims::of(pod, &self.store) {
             Ok(claims) => claims,
             Err(reason) => {
-                let message = describe(cluster.nodes.len(), &reason, cluster.nodes.len());
-                return self.unschedulable(pod, &message);
+                let helpless = BTreeMap::from([(preemption::NOT_HELPFUL.to_owned(), view.nodes.len())]);
+                let told = preemption::told(view.nodes.len(), &helpless);
+                return self.unschedulable(pod, &describe(view.nodes.len(), &reason, &told));
             }
         };
-        let taken = claims.taken(pod, cluster.assigned.values());
-        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-        let mut helpless = 0;
-        for (node_name, node) in &cluster.nodes {
-            let found = unfit(pod, node, &claims, taken, || cluster.on_node(node_name));
-            if found.reasons.is_empty() {
-                return match self.store.bind(namespace, name, node_name) {
-                    Ok(_) => {
-                        let message = format!("Successfully assigned {namespace}/{name} to {node_name}");
-                        self.recorder
-                            .event(pod_reference(pod, None), Severity::Normal, "Scheduled", &message);
-                        Attempt::Bound(node_name.clone())
-                    }
-                    Err(_) => Attempt::Gone,
-                };
-            }
-            helpless += usize::from(!found.others_could_go);
-            for reason in found.reasons {
-                *reasons.entry(reason).or_default() += 1;
+        let filter = Filter { pod, claims: &claims };
+        let (mut candidates, mut unfit) = (vec![], BTreeMap::new());
+        for name in view.nodes.keys() {
+            match filter.check(name, &view) {
+                None => candidates.push(*name),
+                Some(why) => drop(unfit.insert(*name, why)),
             }
         }
-        let mut lines: Vec<_> = reasons
-            .iter()
-            .map(|(reason, count)| format!("{count} {reason}"))
-            .collect();
-        lines.sort();
-        let message = describe(cluster.nodes.len(), &lines.join(", "), helpless);
+        if let Some(node) = score::best(pod, &candidates, &view) {
+            return match self.store.bind(namespace, name, node) {
+                Ok(_) => {
+                    let message = format!("Successfully assigned {namespace}/{name} to {node}");
+                    self.recorder
+                        .event(pod_reference(pod, None), Severity::Normal, "Scheduled", &message);
+                    Attempt::Bound(node.to_owned())
+                }
+                Err(_) => Attempt::Gone,
+            };
+        }
+        let reasons = count(unfit.values().flat_map(|unfit| unfit.reasons.iter().cloned()));
+        let after = match preemption::plan(&filter, &unfit, &view) {
+            Ok(plan) => {
+                self.preempt(pod, &plan);
+                String::new()
+            }
+            Err(told) => told,
+        };
+        let message = describe(view.nodes.len(), &lines(&reasons), &after);
         self.unschedulable(pod, &message)
     }
 
@@ -249,96 +284,34 @@ impl Scheduler {
     }
 }
 
-/// The message of `FailedScheduling` (`framework.FitError`).
-fn describe(nodes: usize, reasons: &str, helpless: usize) -> String {
+/// How often each reason is given.
+fn count(reasons: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
+    let mut counted = BTreeMap::new();
+    for reason in reasons {
+        *counted.entry(reason).or_default() += 1;
+    }
+    counted
+}
+
+/// Reasons with their numbers, in order.
+fn lines(reasons: &BTreeMap<String, usize>) -> String {
+    let mut lines: Vec<_> = reasons
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    lines.sort();
+    lines.join(", ")
+}
+
+/// The message of `FailedScheduling` (`framework.FitError`). What upstream's DynamicResources and DefaultPreemption add comes after the
+/// filters; there are no claims of devices here. Nothing is added if somebody makes room.
+fn describe(nodes: usize, reasons: &str, preemption: &str) -> String {
     if nodes == 0 {
         return "no nodes available to schedule pods".to_owned();
     }
-    let mut preemption = vec![];
-    if nodes > helpless {
-        preemption.push(format!(
-            "{} No preemption victims found for incoming pod",
-            nodes - helpless
-        ));
-    }
-    if helpless > 0 {
-        preemption.push(format!("{helpless} Preemption is not helpful for scheduling"));
-    }
-    preemption.sort();
-    // What upstream's DynamicResources and DefaultPreemption add after the filters; there are no claims here, and no priorities.
-    format!(
-        "0/{nodes} nodes are available: {reasons}. no new claims to deallocate, preemption: 0/{nodes} nodes are available: {}.",
-        preemption.join(", ")
-    )
-}
-
-/// Why a Pod cannot go to a node.
-struct Unfit {
-    /// None: it can.
-    reasons: Vec<String>,
-    /// It could if other Pods went.
-    others_could_go: bool,
-}
-
-/// The filters in the order of upstream's default plug-ins; the first that fails is told, with all its reasons.
-fn unfit<'a, I: Iterator<Item = &'a Pod>>(
-    pod: &Pod,
-    node: &Node,
-    claims: &Claims,
-    taken: bool,
-    others: impl Fn() -> I,
-) -> Unfit {
-    let never = |reason: String| Unfit {
-        reasons: vec![reason],
-        others_could_go: false,
+    let after = match preemption {
+        "" => String::new(),
+        told => format!(" no new claims to deallocate, preemption: {told}"),
     };
-    let spec = node.spec.as_ref();
-    let unschedulable = taints::no_schedule("node.kubernetes.io/unschedulable");
-    if spec.is_some_and(|s| s.unschedulable == Some(true)) && !taints::tolerated(pod, &unschedulable) {
-        return never("node(s) were unschedulable".to_owned());
-    }
-    // podsim's node controller sets no taints: a node that is not ready has the one that upstream's would set.
-    let conditions = node.status.iter().flat_map(|s| s.conditions.iter().flatten());
-    let mut ready = conditions.filter(|c| c.type_ == "Ready");
-    let implied = ready.find(|c| c.status != "True").map(|c| {
-        let unknown = c.status == "Unknown";
-        taints::no_schedule(if unknown {
-            "node.kubernetes.io/unreachable"
-        } else {
-            "node.kubernetes.io/not-ready"
-        })
-    });
-    let implied = implied.filter(|t| !taints::tolerated(pod, t));
-    let untolerated = taints::untolerated(pod, node, &["NoSchedule", "NoExecute"])
-        .cloned()
-        .or(implied);
-    if let Some(taint) = untolerated {
-        let value = taint.value.unwrap_or_default();
-        return never(format!("node(s) had untolerated taint {{{}: {value}}}", taint.key));
-    }
-    if !affinity::matches(pod, node) {
-        return never(affinity::MISMATCH.to_owned());
-    }
-    let could = |reasons: Vec<String>| Unfit {
-        reasons,
-        others_could_go: true,
-    };
-    if ports::conflict(pod, others()) {
-        return could(vec![ports::TAKEN.to_owned()]);
-    }
-    let lacks = resources::insufficient(pod, node, others());
-    if !lacks.is_empty() {
-        return Unfit {
-            // More than the node has at all: no Pod that went would help.
-            others_could_go: !lacks.iter().any(|l| l.requested > l.capacity),
-            reasons: lacks.iter().map(resources::Insufficient::reason).collect(),
-        };
-    }
-    if taken {
-        return could(vec![claims::TAKEN.to_owned()]);
-    }
-    match claims.unusable(node) {
-        Some(reason) => never(reason.to_owned()),
-        None => could(vec![]),
-    }
+    format!("0/{nodes} nodes are available: {reasons}.{after}")
 }
