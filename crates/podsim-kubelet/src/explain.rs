@@ -117,7 +117,6 @@ mod tests {
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "x" },
             "spec": {
                 "hostAliases": [{ "ip": "10.9.8.7", "hostnames": ["a"] }],
-                "affinity": { "podAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{ "topologyKey": "k" }] } },
                 "serviceAccountName": "default",
                 "volumes": [{ "name": "v", "emptyDir": {} }, { "name": "w", "nfs": { "server": "s", "path": "/" } }],
                 "containers": [{
@@ -142,7 +141,6 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "spec.affinity.podAffinity recorded",
                 "spec.containers[0].resources.limits.cpu recorded",
                 "spec.containers[0].securityContext.seccompProfile recorded",
                 "spec.volumes[1].nfs refused",

@@ -269,15 +269,22 @@ mod tests {
         assert_eq!(registry.find(None).unwrap(), *first.endpoint());
         let second = registry.register("podsim", address(), "t").unwrap();
         assert_eq!(second.endpoint().name, "podsim-2");
+        // Two of one cluster, which this process runs: the first will do.
+        assert_eq!(registry.find(None).unwrap(), *first.endpoint());
+        let file = registry.file("podsim-2");
+        let other = Endpoint {
+            pid: 1,
+            ..second.endpoint().clone()
+        };
+        std::fs::write(&file, serde_json::to_vec(&other).unwrap()).unwrap();
         let several = registry.find(None).unwrap_err().to_string();
         assert_eq!(
             several,
             "error: several nodes are running (podsim, podsim-2): choose one with --node NAME"
         );
-        assert_eq!(registry.find(Some("podsim-2")).unwrap(), *second.endpoint());
+        assert_eq!(registry.find(Some("podsim-2")).unwrap(), other);
 
         // A process that died left its file behind.
-        let file = registry.file("podsim-2");
         let left = std::fs::read(&file).unwrap();
         drop(second);
         std::fs::write(&file, left).unwrap();
