@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use podsim_cri::{ContainerFilter, ContainerState};
 use podsim_store::{Selectors, kinds};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// What one container uses.
 struct Usage {
@@ -22,14 +21,10 @@ struct Usage {
 
 async fn usage(app: &App) -> Result<Vec<Usage>> {
     let pods = app.store.list(&kinds::POD, None, &Selectors::default()).items;
-    let pods: BTreeMap<&str, &Value> = pods
-        .iter()
-        .map(|pod| (pod["metadata"]["uid"].as_str().unwrap_or_default(), pod.as_ref()))
-        .collect();
     let mut all = Vec::new();
-    for (uid, pod) in pods {
+    for pod in &pods {
         let filter = ContainerFilter {
-            pod_uid: Some(uid.to_owned()),
+            pod_uid: Some(crate::pods::uid(pod)),
             ..ContainerFilter::default()
         };
         let runtime = app.runtime_of(pod);

@@ -223,8 +223,11 @@ fn names(containers: &Value) -> Vec<&str> {
         .collect()
 }
 
-fn uid(pod: &Value) -> String {
-    pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+/// The uid that the node knows the Pod by: of a mirror, that of its static Pod.
+pub(crate) fn uid(pod: &Value) -> String {
+    let mirrored = &pod["metadata"]["annotations"]["kubernetes.io/config.mirror"];
+    let uid = mirrored.as_str().or(pod["metadata"]["uid"].as_str());
+    uid.unwrap_or_default().to_owned()
 }
 
 /// All containers of this name that the Pod has had and that are still known, the newest first.

@@ -3,6 +3,7 @@
 use podsim_cri::UtsNamespace;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of a kubelet and its node.
@@ -36,6 +37,8 @@ pub struct KubeletConfig {
     pub memory: u64,
     /// The port of the kubelet's own API, for `status.daemonEndpoints`; 0 if there is none.
     pub kubelet_port: u16,
+    /// A folder of this machine with manifests of static Pods.
+    pub static_pod_path: Option<PathBuf>,
     /// How often the node says that it is alive.
     pub heartbeat: Duration,
 }
@@ -57,6 +60,7 @@ impl Default for KubeletConfig {
             cpus: 2,
             memory: 4 << 30,
             kubelet_port: 0,
+            static_pod_path: None,
             heartbeat: Duration::from_secs(10),
         }
     }

@@ -5,16 +5,17 @@ use crate::admission::Admitted;
 use crate::events::EventRecorder;
 use crate::node;
 use crate::pod_worker::{Node, PodWorker, Wanted, WorkerHandle, names};
+use crate::static_pods::{self, Folder};
 use crate::status::conditions;
 use crate::volumes;
 use futures_util::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use podsim_cri::{ContainerEvents, ImageService, RuntimeService};
-use podsim_store::{Kind, Selectors, Since, Store, StoreError, Watch, WatchEventType, kinds};
-use podsim_sys::Clock;
+use podsim_store::{Kind, Selectors, Since, Store, StoreError, Watch, WatchEventType, kinds, time};
+use podsim_sys::{Clock, sleep_until};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
@@ -99,10 +100,13 @@ impl Kubelet {
     /// containers.
     pub async fn run(&self) -> Result<(), KubeletError> {
         let node = &self.node;
+        let folder = node.config.static_pod_path.clone();
         let pods = Pods {
             node: node.clone(),
             workers: HashMap::new(),
             tasks: JoinSet::new(),
+            folder: folder.map(|path| Folder::new(path, &node.config.node_name)),
+            static_pods: BTreeMap::new(),
         };
         tokio::select! {
             biased;
@@ -121,6 +125,8 @@ struct Worker {
     told: Told,
     /// The status that the store had last.
     status: Value,
+    /// Namespace and name, if its Pod is a static one.
+    static_key: Option<static_pods::Key>,
 }
 
 /// The parts of a Pod that a worker has to hear of when they change; its status the worker writes itself.
@@ -171,6 +177,10 @@ struct Pods {
     node: Arc<Node>,
     workers: HashMap<String, Worker>,
     tasks: JoinSet<String>,
+    /// Where static Pods are.
+    folder: Option<Folder>,
+    /// Those that are to run.
+    static_pods: BTreeMap<static_pods::Key, Arc<Pod>>,
 }
 
 impl Pods {
@@ -179,6 +189,9 @@ impl Pods {
         let mut changes = self.watch()?;
         let (mut config_maps, mut secrets) = (self.watch_shown(&kinds::CONFIG_MAP)?, self.watch_shown(&kinds::SECRET)?);
         let mut claims = self.watch_shown(&kinds::PERSISTENT_VOLUME_CLAIM)?;
+        self.look_for_static_pods();
+        let mut look_again = self.node.clock.monotonic() + static_pods::CHECK;
+        let clock = self.node.clock.clone();
         loop {
             let cut_off = *partitioned.borrow_and_update();
             tokio::select! {
@@ -224,7 +237,12 @@ impl Pods {
                     if let Ok(uid) = done {
                         self.node.admitted.release(&uid);
                         self.workers.remove(&uid);
+                        self.start_static_pods();
                     }
+                }
+                () = sleep_until(&clock, look_again), if self.folder.is_some() => {
+                    look_again = clock.monotonic() + static_pods::CHECK;
+                    self.look_for_static_pods();
                 }
                 changed = partitioned.changed() => {
                     if changed.is_err() {
@@ -279,6 +297,9 @@ impl Pods {
 
     fn change(&mut self, kind: WatchEventType, object: &Value) {
         let Ok(pod) = Pod::deserialize(object) else { return };
+        if static_pods::mirrored(&pod).is_some() {
+            return self.mirror_changed(kind, &pod);
+        }
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         let removed = kind == WatchEventType::Deleted;
         let told = Told::of(object);
@@ -298,18 +319,92 @@ impl Pods {
             }
             None if removed => {}
             None => {
-                let (namespace, shows) = (names(&pod).0.to_owned(), volumes::references(&pod));
-                let (worker, handle) = PodWorker::new(self.node.clone(), Arc::new(pod));
-                self.tasks.spawn(worker.run());
-                let worker = Worker {
-                    handle,
-                    namespace,
-                    shows,
-                    told,
-                    status: object["status"].clone(),
-                };
-                self.workers.insert(uid, worker);
+                self.start(Arc::new(pod), told, object["status"].clone());
             }
+        }
+    }
+
+    fn start(&mut self, pod: Arc<Pod>, told: Told, status: Value) {
+        let (namespace, shows) = (names(&pod).0.to_owned(), volumes::references(&pod));
+        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        let (key, is_static) = (static_pods::key(&pod), static_pods::is_static(&pod));
+        let (worker, handle) = PodWorker::new(self.node.clone(), pod);
+        self.tasks.spawn(worker.run());
+        let worker = Worker {
+            handle,
+            namespace,
+            shows,
+            told,
+            status,
+            static_key: is_static.then_some(key),
+        };
+        self.workers.insert(uid, worker);
+    }
+
+    /// Reads the folder if something in it has changed: what is gone or another Pod by now is ended, what is new is started.
+    fn look_for_static_pods(&mut self) {
+        let now = time::timestamp(self.node.clock.as_ref());
+        let Some(found) = self.folder.as_mut().and_then(|folder| folder.look(now)) else {
+            return;
+        };
+        self.static_pods = found;
+        for (uid, worker) in &self.workers {
+            let Some(key) = &worker.static_key else { continue };
+            let wanted = self.static_pods.get(key).and_then(|pod| pod.metadata.uid.as_ref());
+            if wanted != Some(uid) {
+                worker.handle.wanted.send_modify(|w| w.removed = true);
+            }
+        }
+        let mirrors = self.node.store.api::<Pod>().list(None, &Selectors::default());
+        for mirror in mirrors.unwrap_or_default() {
+            if static_pods::mirrored(&mirror).is_some_and(|uid| self.static_pod(uid).is_none()) && self.is_here(&mirror)
+            {
+                static_pods::hide(&self.node.store, &mirror);
+            }
+        }
+        self.start_static_pods();
+    }
+
+    fn static_pod(&self, uid: &str) -> Option<&Arc<Pod>> {
+        let mut all = self.static_pods.values();
+        all.find(|pod| pod.metadata.uid.as_deref() == Some(uid))
+    }
+
+    fn is_here(&self, pod: &Pod) -> bool {
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+        node == Some(&self.node.config.node_name)
+    }
+
+    /// Starts the static Pods that do not run, unless one of their name still ends.
+    fn start_static_pods(&mut self) {
+        for (key, pod) in self.static_pods.clone() {
+            if self
+                .workers
+                .values()
+                .any(|worker| worker.static_key.as_ref() == Some(&key))
+            {
+                continue;
+            }
+            self.mirror(&pod, None);
+            self.start(pod, Told::of(&Value::Null), Value::Null);
+        }
+    }
+
+    fn mirror(&self, pod: &Pod, status: Option<PodStatus>) {
+        // Without the API, or if somebody has one of that name, it runs all the same.
+        if let Err(error) = static_pods::show(&self.node.store, pod, status) {
+            tracing::debug!("static Pod {}: {error}", names(pod).1);
+        }
+    }
+
+    /// A mirror that somebody has deleted comes back, with the status that it had; one of a Pod that is no more goes.
+    fn mirror_changed(&self, kind: WatchEventType, mirror: &Pod) {
+        let pod = static_pods::mirrored(mirror).and_then(|uid| self.static_pod(uid));
+        let deleted = kind == WatchEventType::Deleted;
+        if !deleted && (pod.is_none() || mirror.metadata.deletion_timestamp.is_some()) {
+            static_pods::hide(&self.node.store, mirror);
+        } else if deleted && let Some(pod) = pod {
+            self.mirror(pod, mirror.status.clone());
         }
     }
 
@@ -323,7 +418,8 @@ impl Pods {
                 .to_owned()
         };
         let there: HashSet<String> = list.items.iter().map(|o| uid(o)).collect();
-        for (_, worker) in self.workers.iter().filter(|(uid, _)| !there.contains(*uid)) {
+        let gone = |(uid, worker): &(&String, &Worker)| worker.static_key.is_none() && !there.contains(*uid);
+        for (_, worker) in self.workers.iter().filter(gone) {
             worker.handle.wanted.send_modify(|w| w.removed = true);
         }
         Ok(())

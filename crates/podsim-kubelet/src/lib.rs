@@ -1,6 +1,6 @@
 //! The kubelet of podsim, with the two controllers that a Pod needs to come to it and to be noticed when it is gone.
 //!
-//! The way of a Pod: [`scheduler`] gives it to the node → [`kubelet`] starts a `pod_worker` for it → the worker looks at
+//! The way of a Pod: [`scheduler`] gives it to the node (or it is there from the beginning: `static_pods`) → [`kubelet`] starts a `pod_worker` for it → the worker looks at
 //! what runs ([`runtime_status`]), decides ([`actions`], pure), acts (`executor`) and reports ([`status`], pure).
 //!
 //! * Where a Pod may run: [`fit`], which the scheduler and the kubelet's `admission` share.
@@ -41,6 +41,7 @@ pub mod runtime_status;
 mod sandbox_config;
 pub mod scheduler;
 mod service_env;
+mod static_pods;
 pub mod status;
 mod sysctls;
 mod taint_eviction;

@@ -51,6 +51,7 @@ pub fn main() -> ! {
             }
         }
     }
+    log();
     // A client has one connection and one terminal: more threads would only cost start-up.
     let node = command_line.as_ref().is_ok_and(Cli::runs_a_node);
     let clock = command_line
@@ -78,6 +79,19 @@ pub fn main() -> ! {
         }
     };
     std::process::exit(code);
+}
+
+/// What the node has to say that is nobody's answer goes to stderr: errors, or what `PODSIM_LOG` (`warn`, `info`, `debug`, `trace`) lets
+/// through.
+fn log() {
+    let level = std::env::var("PODSIM_LOG").unwrap_or_default();
+    tracing_subscriber::fmt()
+        .with_max_level(level.parse().unwrap_or(tracing::Level::ERROR))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .with_ansi(false)
+        .init();
 }
 
 async fn run(command_line: Result<Cli, clap::Error>, clock: Option<Arc<VirtualClock>>) -> i32 {

@@ -18,21 +18,21 @@ pub(crate) struct LocalNode {
 impl LocalNode {
     /// Starts a node as the configuration file says; what is kept of it is in `data`.
     pub(crate) async fn start(config: Option<&Path>, backend: Backend, data: Option<&KeptData>) -> Result<Self> {
-        Self::start_several(config, 1, backend, data).await
-    }
-
-    /// As [`LocalNode::start`], this many nodes of one cluster.
-    pub(crate) async fn start_several(
-        config: Option<&Path>,
-        count: u32,
-        backend: Backend,
-        data: Option<&KeptData>,
-    ) -> Result<Self> {
         let config = match config {
             Some(file) => NodeConfig::read(file)?,
             None => NodeConfig::default(),
         };
-        let node = Node::start_several(&config, count, backend, false, data).await?;
+        Self::start_several(&config, 1, backend, data).await
+    }
+
+    /// As [`LocalNode::start`], this many nodes of one cluster.
+    pub(crate) async fn start_several(
+        config: &NodeConfig,
+        count: u32,
+        backend: Backend,
+        data: Option<&KeptData>,
+    ) -> Result<Self> {
+        let node = Node::start_several(config, count, backend, false, data).await?;
         let registry = Registry::open()?;
         let register = |endpoint: &Endpoint| registry.register(&endpoint.name, endpoint.address, &endpoint.token);
         let registrations = node.endpoints().iter().map(register).collect::<Result<Vec<_>>>()?;

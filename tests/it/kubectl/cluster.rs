@@ -154,3 +154,22 @@ fn one_machine_is_one_linux_node() {
         said.whole()
     );
 }
+
+#[test]
+fn the_pods_of_a_folder_run_and_are_seen_in_the_api() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web, image: nginx}]}}";
+    std::fs::write(folder.path().join("web.yaml"), pod).expect("written");
+    let path = folder.path().to_string_lossy();
+    let Some(served) = Served::start_with(&["--pod-manifest-path", &path]) else {
+        return;
+    };
+    served.eventually("get pod web-podsim --no-headers", "web-podsim   1/1   Running   0 ");
+    served.has("logs web-podsim", &["ready for start up"]);
+    served.says("exec web-podsim -- hostname", "web-podsim\n");
+    served.says("delete pod web-podsim", "pod \"web-podsim\" deleted\n");
+    served.eventually("get pod web-podsim --no-headers", "web-podsim   1/1   Running   0 ");
+    served.has("drain podsim", &["node/podsim drained"]);
+    std::fs::remove_file(folder.path().join("web.yaml")).expect("removed");
+    served.eventually("get --raw /api/v1/pods", "\"items\":[]");
+}

@@ -6,6 +6,7 @@ use crate::containers::{self, Role, init_containers, is_sidecar};
 use crate::events::Severity;
 use crate::lifecycle::{self, KillPlan};
 use crate::runtime_status::PodRuntimeStatus;
+use crate::static_pods;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use podsim_store::DeleteOptions;
 use std::sync::Arc;
@@ -40,7 +41,9 @@ impl PodWorker {
         let now = self.node.clock.monotonic();
         let since = *self.terminating_since.get_or_insert(now);
         let own = pod.spec.as_ref().and_then(|s| s.termination_grace_period_seconds);
-        let grace = if removed {
+        let grace = if static_pods::is_static(pod) {
+            own
+        } else if removed {
             Some(1)
         } else {
             pod.metadata.deletion_grace_period_seconds.or(own)

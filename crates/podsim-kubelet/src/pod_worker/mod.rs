@@ -18,6 +18,7 @@ use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::images::FailedPulls;
 use crate::past::Past;
 use crate::runtime_status::PodRuntimeStatus;
+use crate::static_pods;
 use crate::status::conditions::{self, is_own};
 use crate::status::{self, StatusInput};
 use crate::volumes::PodVolumes;
@@ -430,7 +431,7 @@ impl PodWorker {
         let (namespace, name) = names(pod);
         let uid = Some(&self.uid);
         let result = self.node.store.api::<Pod>().modify_status(namespace, name, |stored| {
-            if stored.metadata.uid.as_ref() == uid {
+            if stored.metadata.uid.as_ref() == uid || static_pods::mirrored(stored) == uid.map(String::as_str) {
                 let others = stored.status.iter().flat_map(|s| s.conditions.iter().flatten());
                 let others: Vec<_> = others.filter(|c| !is_own(c)).cloned().collect();
                 let mut status = status.clone();

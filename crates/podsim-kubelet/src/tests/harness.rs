@@ -26,6 +26,11 @@ pub(super) async fn settle() {
 
 impl Harness {
     pub(super) async fn new() -> Self {
+        Self::with(KubeletConfig::default()).await
+    }
+
+    /// A node that is told more about itself.
+    pub(super) async fn with(config: KubeletConfig) -> Self {
         let clock = Arc::new(ManualClock::new(Duration::from_secs(1_700_000_000)));
         let mut serial = 0_u64;
         let entropy = move || {
@@ -38,7 +43,7 @@ impl Harness {
         let config = KubeletConfig {
             node_name: "node-1".to_owned(),
             node_hosts: "127.0.0.1 localhost\n".to_owned(),
-            ..KubeletConfig::default()
+            ..config
         };
         let kubelet = Arc::new(Kubelet::new(
             config,

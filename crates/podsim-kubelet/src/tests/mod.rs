@@ -14,5 +14,6 @@ mod repetition;
 mod resizing;
 mod scheduling;
 mod sidecars;
+mod statics;
 mod status;
 mod volumes;

@@ -17,6 +17,14 @@ pub(super) fn admit(pod: &mut Pod, objects: &dyn Objects) -> Result<(), String> 
     let Some(volume) = objects.token_volume() else {
         return Ok(());
     };
+    let annotations = pod.metadata.annotations.iter().flatten();
+    if annotations
+        .into_iter()
+        .any(|(key, _)| key == "kubernetes.io/config.mirror")
+    {
+        // The static Pod has none.
+        return Ok(());
+    }
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     let Some(spec) = pod.spec.as_mut() else { return Ok(()) };
     let name = spec.service_account_name.clone().unwrap_or_default();

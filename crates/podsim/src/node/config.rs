@@ -34,6 +34,8 @@ pub(crate) struct NodeConfig {
     pub(crate) registries: Vec<String>,
     /// Folders and files of this machine that are seen on the node, for `hostPath` volumes and in the node's shell.
     lend: Vec<Lend>,
+    /// A folder of this machine with manifests of static Pods.
+    static_pod_path: Option<PathBuf>,
     /// Where what is in persistent volumes outlives the node.
     #[serde(skip)]
     pub(crate) volumes: Option<LentFolder>,
@@ -110,6 +112,7 @@ impl Default for NodeConfig {
             nameservers: Vec::new(),
             registries: Vec::new(),
             lend: Vec::new(),
+            static_pod_path: None,
             volumes: None,
         }
     }
@@ -151,6 +154,7 @@ impl NodeConfig {
             bail!("cpus must be at least 1 and memoryMib at least 64");
         }
         self.lend.iter().try_for_each(Lend::check)?;
+        self.check_static_pods()?;
         self.cidr()?;
         self.bridge()?;
         self.other_interfaces()?;
@@ -163,6 +167,8 @@ impl NodeConfig {
             return Ok(self.clone());
         }
         let mut member = self.clone();
+        // They are the first node's.
+        member.static_pod_path = None;
         member.name = format!("{}-{}", self.name, number + 1);
         let pods = self.cidr()?;
         let range = || {
@@ -203,6 +209,28 @@ impl NodeConfig {
     pub(crate) fn lent(&self) -> Vec<LentFolder> {
         let volumes = self.volumes.iter().cloned();
         self.lend.iter().map(Lend::folder).chain(volumes).collect()
+    }
+
+    /// The folder with static Pods.
+    pub(crate) fn static_pod_path(&self) -> Option<&Path> {
+        self.static_pod_path.as_deref()
+    }
+
+    /// Has the manifests of this folder run.
+    ///
+    /// # Errors
+    ///
+    /// It is no folder.
+    pub(crate) fn run_static_pods(&mut self, folder: &Path) -> Result<()> {
+        self.static_pod_path = Some(folder.to_owned());
+        self.check_static_pods()
+    }
+
+    fn check_static_pods(&self) -> Result<()> {
+        match &self.static_pod_path {
+            Some(path) if !path.is_dir() => bail!("staticPodPath: {} is not a directory", path.display()),
+            _ => Ok(()),
+        }
     }
 
     /// Bytes of memory for all guests.

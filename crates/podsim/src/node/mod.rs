@@ -39,6 +39,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -427,6 +428,7 @@ fn kubelet_config(config: &NodeConfig, runtime: &Runtime, addresses: &[Ipv4Addr]
         node_hosts,
         cpus: config.cpus(),
         memory: config.memory(),
+        static_pod_path: config.static_pod_path().map(Path::to_owned),
         ..KubeletConfig::default()
     }
 }

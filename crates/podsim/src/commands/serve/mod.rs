@@ -9,7 +9,7 @@ mod pki;
 use crate::context::Context;
 use crate::errors::Failure;
 use crate::local::LocalNode;
-use crate::node::{Backend, BackendArgs, KeptData};
+use crate::node::{Backend, BackendArgs, KeptData, NodeConfig};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use kubeconfig::{Access, Credentials};
@@ -38,6 +38,9 @@ pub(crate) struct ServeArgs {
     /// The node's name, addresses, interfaces and Pod range
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
+    /// Run the Pods whose manifests are in this folder, on the first node, and follow its changes (static Pods)
+    #[arg(long, value_name = "DIR")]
+    pod_manifest_path: Option<PathBuf>,
     /// How many nodes there are, each with a kernel and a Pod range of its own, in one network; the second one is called podsim-2
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MAX_NODES))]
     nodes: u32,
@@ -86,8 +89,14 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<i32> {
     } else {
         Some(Pki::of(address.ip(), data.as_ref()).context("cannot make certificates")?)
     };
-    let (config, backend) = (args.node_config.as_deref(), args.backend.backend);
-    let node = LocalNode::start_several(config, args.nodes, backend, data.as_ref()).await?;
+    let mut config = match &args.node_config {
+        Some(file) => NodeConfig::read(file)?,
+        None => NodeConfig::default(),
+    };
+    if let Some(folder) = &args.pod_manifest_path {
+        config.run_static_pods(folder).context("--pod-manifest-path")?;
+    }
+    let node = LocalNode::start_several(&config, args.nodes, args.backend.backend, data.as_ref()).await?;
     let result = serve(context, pki, &node, listener, address, &file).await;
     node.shutdown().await;
     result
