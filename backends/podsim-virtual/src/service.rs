@@ -371,11 +371,14 @@ impl RuntimeService for VirtualRuntime {
     }
 
     async fn container_stats(&self, id: &ContainerId) -> Result<ContainerStats> {
-        let stats = self.container(id)?.cgroup.stats();
+        let container = self.container(id)?;
+        let stats = container.cgroup.stats();
         Ok(ContainerStats {
             cpu_usage_nanos: u64::try_from(stats.cpu.as_nanos()).unwrap_or(u64::MAX),
             memory_working_set: stats.memory,
-            writable_layer: 0,
+            writable_layer: container
+                .running()
+                .map_or(0, |running| volume::usage(&running.namespaces.mnt)),
             pids: stats.pids,
         })
     }
@@ -529,6 +532,10 @@ impl RuntimeService for VirtualRuntime {
 
     async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
         self.node.host_path(&path.to_string_lossy(), create)
+    }
+
+    async fn volume_usage(&self, id: &VolumeId) -> Result<u64> {
+        Ok(self.volume(id)?.usage())
     }
 
     async fn change_host_path(&self, changes: &[VolumeChange]) -> Result<()> {

@@ -65,6 +65,11 @@ impl Volume {
         change(&self.mounts, changes)
     }
 
+    /// Bytes that it takes.
+    pub(crate) fn usage(&self) -> u64 {
+        usage(&self.mounts)
+    }
+
     /// The last bytes of a file.
     pub(crate) fn read(&self, path: &str, limit: usize) -> Result<Option<Bytes>> {
         match self.mounts.read_file(&inside(path)?) {
@@ -73,6 +78,14 @@ impl Volume {
             Err(errno) => Err(describe(&format!("volume {}: {path}", self.config.name), errno)),
         }
     }
+}
+
+/// Bytes that what was written to the root of these mounts takes.
+pub(crate) fn usage(mounts: &MountNamespace) -> u64 {
+    let stat = mounts.root().mount.sb().fs().statfs();
+    stat.blocks
+        .saturating_sub(stat.blocks_free)
+        .saturating_mul(stat.block_size)
 }
 
 /// Changes what is in a tree of mounts.

@@ -109,6 +109,9 @@ pub trait RuntimeService: Send + Sync + 'static {
     /// Reads at most the last `limit` bytes of a file in a volume (termination messages); `None` if there is no such file.
     async fn read_volume_file(&self, id: &VolumeId, path: &str, limit: usize) -> Result<Option<Bytes>>;
 
+    /// Bytes that what a volume holds takes.
+    async fn volume_usage(&self, id: &VolumeId) -> Result<u64>;
+
     /// What is at a path of the node's filesystem, symbolic links followed. If nothing is, `create` is made first. The node's filesystem is its
     /// own: of this machine's files only those are in it that the user has lent.
     async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>>;

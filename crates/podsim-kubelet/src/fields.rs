@@ -262,10 +262,10 @@ pub const FIELDS: &[Field] = &[
         Container,
         "CPU time is not limited",
     ),
-    recorded(
+    enforced(
         "spec.containers[].resources.limits.ephemeral-storage",
         Container,
-        "disk space is not limited",
+        "the Pod is evicted when a container's own files, or all that it has, take more; logs are not counted",
     ),
     enforced(
         "spec.containers[].resources.requests",
@@ -392,7 +392,7 @@ pub const FIELDS: &[Field] = &[
     enforced(
         "spec.volumes[].emptyDir",
         Pod,
-        "a directory in memory that lives as long as the Pod; medium: Memory changes nothing and is not charged",
+        "a directory that lives as long as the Pod, which is evicted when it takes more than sizeLimit; with medium: Memory nothing more can be written",
     ),
     enforced(
         "spec.volumes[].configMap",

@@ -377,7 +377,7 @@ impl RuntimeService for LinuxRuntime {
         Ok(ContainerStats {
             cpu_usage_nanos: usage.cpu_nanos.unwrap_or(0),
             memory_working_set: usage.memory_working_set.unwrap_or(0),
-            writable_layer: 0,
+            writable_layer: volume::disk_usage(&self.node.path("containers", &id.0).join("upper")),
             pids: usage.pids.unwrap_or(0),
         })
     }
@@ -514,6 +514,10 @@ impl RuntimeService for LinuxRuntime {
 
     async fn host_path(&self, path: &Path, create: Option<HostPathCreate>) -> Result<Option<FileType>> {
         self.node.host_path(&path.to_string_lossy(), create)
+    }
+
+    async fn volume_usage(&self, id: &VolumeId) -> Result<u64> {
+        Ok(volume::disk_usage(self.volume(id)?.path()))
     }
 
     async fn change_host_path(&self, changes: &[VolumeChange]) -> Result<()> {

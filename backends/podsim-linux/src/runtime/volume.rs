@@ -7,9 +7,10 @@ use crate::runtime::process::failed;
 use bytes::Bytes;
 use podsim_cri::{Error, Result, VolumeChange, VolumeConfig};
 use rustix::mount::MountFlags;
+use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A volume.
@@ -94,6 +95,25 @@ impl Volume {
             .map(|content| content.map(Bytes::from))
             .map_err(|error| Error::Internal(format!("volume {}: {}", self.path.display(), mount::plain(&error))))
     }
+}
+
+/// Bytes that a directory and all that is in it take, as `du` counts them; what cannot be looked at does not count.
+pub(crate) fn disk_usage(directory: &Path) -> u64 {
+    let (mut total, mut seen, mut left) = (0, HashSet::new(), vec![directory.to_owned()]);
+    while let Some(path) = left.pop() {
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if !seen.insert((metadata.dev(), metadata.ino())) {
+            continue;
+        }
+        total += metadata.blocks() * 512;
+        if metadata.is_dir() {
+            let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+            left.extend(entries.map(|entry| entry.path()));
+        }
+    }
+    total
 }
 
 /// Changes what is in a directory.

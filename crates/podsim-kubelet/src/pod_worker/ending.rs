@@ -25,7 +25,7 @@ impl PodWorker {
     /// Ends what still runs of a Pod that is over; its containers are kept for their logs until it is deleted.
     pub(super) async fn wind_down(&mut self, pod: &Arc<Pod>, runtime: &PodRuntimeStatus) -> Next {
         self.stop_liveness_and_startup();
-        let alive = self.kill_all(pod, runtime, None);
+        let alive = self.kill_all(pod, runtime, self.evicted_until);
         if !alive && let Err(error) = self.stop_sandboxes(pod, runtime, false).await {
             tracing::warn!("cannot stop the sandbox of {}: {error}", self.uid);
         }

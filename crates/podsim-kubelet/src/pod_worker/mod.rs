@@ -1,10 +1,12 @@
 //! The worker of one Pod: one task, that does one thing after the other. What takes long (hooks, kills) it leaves to tasks
 //! of its own and looks again when they are done.
 //!
-//! `admitting` asks whether the Pod may run here, `mounting` makes its volumes, `hooks` and `probing` look after what runs, `ending` ends it.
+//! `admitting` asks whether the Pod may run here, `mounting` makes its volumes, `hooks` and `probing` look after what runs, `evicting` after what
+//! it takes on disk, `ending` ends it.
 
 mod admitting;
 mod ending;
+mod evicting;
 mod hooks;
 mod mounting;
 mod probing;
@@ -94,7 +96,11 @@ pub(crate) struct PodWorker {
     /// The kubelet has sent the Pod away.
     rejected: Option<Rejection>,
     /// Reason and message of what made the Pod fail as a whole.
-    failure: Option<(&'static str, &'static str)>,
+    failure: Option<(&'static str, String)>,
+    /// When it is looked how much disk the Pod takes, in monotonic time.
+    storage_check: Option<Duration>,
+    /// When the grace of an evicted Pod is over, in monotonic time.
+    evicted_until: Option<Duration>,
     /// When the end of the Pod began.
     terminating_since: Option<Duration>,
     /// Reason and message of containers that wait.
@@ -160,6 +166,8 @@ impl PodWorker {
             admitted: false,
             rejected: None,
             failure: None,
+            storage_check: None,
+            evicted_until: None,
             terminating_since: None,
             waiting: HashMap::new(),
             backoff: Backoff::default(),
@@ -280,11 +288,12 @@ impl PodWorker {
                 if self.failure.is_none() {
                     self.tell(&pod, None, Severity::Normal, DEADLINE_EXCEEDED.0, DEADLINE_EXCEEDED.1);
                 }
-                self.failure = Some(DEADLINE_EXCEEDED);
+                self.failure = Some((DEADLINE_EXCEEDED.0, DEADLINE_EXCEEDED.1.to_owned()));
                 None
             }
             other => other,
         };
+        let storage_check = self.check_storage(&pod, &runtime).await;
         if self.failure.is_some() || self.is_finished() || is_over(&pod) {
             return self.wind_down(&pod, &runtime).await;
         }
@@ -338,7 +347,11 @@ impl PodWorker {
         self.end_resize(&pod, &runtime);
         self.report(&pod, &runtime, false);
         self.collect_garbage(&runtime).await;
-        let times = deadline.into_iter().chain(past_deadline).chain(mounting.retry);
+        let times = deadline
+            .into_iter()
+            .chain(past_deadline)
+            .chain(mounting.retry)
+            .chain(storage_check);
         Next::Wait(times.chain(retry_resize).min())
     }
 
@@ -407,7 +420,10 @@ impl PodWorker {
             hooks_pending: &hooks_pending,
             probes: self.probes.results(),
             terminated,
-            failure: self.failure,
+            failure: self
+                .failure
+                .as_ref()
+                .map(|(reason, message)| (*reason, message.as_str())),
             actual: &self.resizing.actual,
             resize: &self.resizing.conditions(),
             now: time::now(self.node.clock.as_ref()),

@@ -35,7 +35,7 @@ pub struct StatusInput<'a> {
     /// The Pod ends and all its containers have ended: the phase must be a final one.
     pub terminated: bool,
     /// Reason and message of what makes the Pod fail as a whole, whatever its containers do.
-    pub failure: Option<(&'static str, &'static str)>,
+    pub failure: Option<(&'a str, &'a str)>,
     /// What the containers run with.
     pub actual: &'a HashMap<ContainerId, ResourceRequirements>,
     /// How far a resize has come.

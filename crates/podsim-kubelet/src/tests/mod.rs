@@ -3,6 +3,7 @@
 mod actions;
 mod claims;
 mod configs;
+mod evicting;
 mod harness;
 mod hosts;
 mod killing;

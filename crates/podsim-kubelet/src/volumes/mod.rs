@@ -146,12 +146,14 @@ pub(crate) fn unsupported(pod: &Pod) -> Option<String> {
 pub(crate) fn directory(pod: &Pod, volume: &Volume) -> VolumeConfig {
     let empty_dir = volume.empty_dir.clone().unwrap_or_default();
     let limit = empty_dir.size_limit.as_ref().and_then(|q| quantity::units(&q.0));
+    let in_memory = empty_dir.medium.as_deref() == Some("Memory");
     let filled = volume.secret.is_some() || volume.downward_api.is_some() || volume.projected.is_some();
     VolumeConfig {
         pod_uid: pod.metadata.uid.clone().unwrap_or_default(),
         name: volume.name.clone(),
-        memory: filled || empty_dir.medium.as_deref() == Some("Memory"),
-        size_limit: limit.and_then(|l| u64::try_from(l).ok()),
+        memory: filled || in_memory,
+        // On disk more can be written than the limit: then the Pod is evicted.
+        size_limit: limit.filter(|_| in_memory).and_then(|l| u64::try_from(l).ok()),
         mode: 0o777,
         files: vec![],
         image: volume.image.as_ref().and_then(|image| image.reference.clone()),

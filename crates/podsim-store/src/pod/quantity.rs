@@ -58,6 +58,19 @@ pub fn units(text: &str) -> Option<i128> {
     millis(text).map(|m| (m + 999).div_euclid(1000))
 }
 
+/// Whole units with the largest binary suffix that leaves no fraction: `20Mi`.
+#[must_use]
+pub fn binary(units: i128) -> String {
+    let (mut amount, mut suffix) = (units, "");
+    for next in ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"] {
+        if amount == 0 || amount % 1024 != 0 {
+            break;
+        }
+        (amount, suffix) = (amount / 1024, next);
+    }
+    format!("{amount}{suffix}")
+}
+
 /// What Kubernetes says of a malformed one.
 pub const MALFORMED: &str =
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";

@@ -112,6 +112,8 @@ struct State {
     execs: HashMap<String, ExecScript>,
     ports: HashMap<u16, PortScript>,
     memory: HashMap<String, u64>,
+    /// Bytes on disk, by the name of a container or volume.
+    disk: HashMap<String, u64>,
     failures: HashMap<&'static str, Vec<Error>>,
     calls: Vec<String>,
     subscribers: Vec<mpsc::UnboundedSender<ContainerEvent>>,

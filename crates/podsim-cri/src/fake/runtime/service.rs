@@ -298,8 +298,10 @@ impl RuntimeService for FakeRuntimeService {
 
     async fn container_stats(&self, id: &ContainerId) -> Result<ContainerStats> {
         let name = self.container_status(id).await?.metadata.name;
+        let state = self.inner.state.lock();
         Ok(ContainerStats {
-            memory_working_set: self.inner.state.lock().memory.get(&name).copied().unwrap_or(0),
+            memory_working_set: state.memory.get(&name).copied().unwrap_or(0),
+            writable_layer: state.disk.get(&name).copied().unwrap_or(0),
             ..ContainerStats::default()
         })
     }
@@ -489,6 +491,15 @@ impl RuntimeService for FakeRuntimeService {
             state.host_paths.insert(path.to_owned(), made);
         }
         Ok(state.host_paths.get(path).copied())
+    }
+
+    async fn volume_usage(&self, id: &VolumeId) -> Result<u64> {
+        let state = self.inner.state.lock();
+        let volume = state
+            .volumes
+            .get(id)
+            .ok_or_else(|| Error::NotFound(format!("volume {id}")))?;
+        Ok(state.disk.get(&volume.config.name).copied().unwrap_or(0))
     }
 
     async fn change_host_path(&self, changes: &[VolumeChange]) -> Result<()> {

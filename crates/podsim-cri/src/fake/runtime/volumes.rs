@@ -170,6 +170,11 @@ impl FakeRuntimeService {
         state.host_paths.insert(path.into(), file_type);
     }
 
+    /// Says how much a container or volume of this name takes on disk, in bytes.
+    pub fn set_disk_usage(&self, name: &str, bytes: u64) {
+        self.inner.state.lock().disk.insert(name.to_owned(), bytes);
+    }
+
     /// What was changed on the node's filesystem so far.
     #[must_use]
     pub fn host_changes(&self) -> Vec<VolumeChange> {
