@@ -107,6 +107,7 @@ impl Kubelet {
             tasks: JoinSet::new(),
             folder: folder.map(|path| Folder::new(path, &node.config.node_name)),
             static_pods: BTreeMap::new(),
+            lost_mirrors: BTreeMap::new(),
         };
         tokio::select! {
             biased;
@@ -181,6 +182,8 @@ struct Pods {
     folder: Option<Folder>,
     /// Those that are to run.
     static_pods: BTreeMap<static_pods::Key, Arc<Pod>>,
+    /// Mirrors that somebody has deleted, with the status that they had.
+    lost_mirrors: BTreeMap<static_pods::Key, Option<PodStatus>>,
 }
 
 impl Pods {
@@ -243,6 +246,7 @@ impl Pods {
                 () = sleep_until(&clock, look_again), if self.folder.is_some() => {
                     look_again = clock.monotonic() + static_pods::CHECK;
                     self.look_for_static_pods();
+                    self.show_lost_mirrors();
                 }
                 changed = partitioned.changed() => {
                     if changed.is_err() {
@@ -397,14 +401,24 @@ impl Pods {
         }
     }
 
-    /// A mirror that somebody has deleted comes back, with the status that it had; one of a Pod that is no more goes.
-    fn mirror_changed(&self, kind: WatchEventType, mirror: &Pod) {
-        let pod = static_pods::mirrored(mirror).and_then(|uid| self.static_pod(uid));
+    /// A mirror that somebody has deleted comes back; one of a Pod that is no more goes.
+    fn mirror_changed(&mut self, kind: WatchEventType, mirror: &Pod) {
+        let is_wanted = static_pods::mirrored(mirror).is_some_and(|uid| self.static_pod(uid).is_some());
         let deleted = kind == WatchEventType::Deleted;
-        if !deleted && (pod.is_none() || mirror.metadata.deletion_timestamp.is_some()) {
+        if !deleted && (!is_wanted || mirror.metadata.deletion_timestamp.is_some()) {
             static_pods::hide(&self.node.store, mirror);
-        } else if deleted && let Some(pod) = pod {
-            self.mirror(pod, mirror.status.clone());
+        } else if deleted && is_wanted {
+            // Not at once: `kubectl delete` waits until it sees that the name is free, or for ever.
+            self.lost_mirrors
+                .insert(static_pods::key(mirror), mirror.status.clone());
+        }
+    }
+
+    fn show_lost_mirrors(&mut self) {
+        for (key, status) in std::mem::take(&mut self.lost_mirrors) {
+            if let Some(pod) = self.static_pods.get(&key) {
+                self.mirror(pod, status);
+            }
         }
     }
 

@@ -78,6 +78,7 @@ async fn a_mirror_that_is_deleted_comes_back_and_nothing_is_restarted() {
             .delete(&kinds::POD, "default", "web-node-1", &options)
             .expect("deleted");
         settle().await;
+        node.seconds(1).await;
         assert_ne!(uid(), old);
         assert_eq!(phase(&node), "Running");
     }
