@@ -311,3 +311,38 @@ fn the_same_seed_gives_the_same_trace() {
 fn the_same_seed_gives_the_same_trace_a_thousand_times() {
     check_repeated(SHORT_LIFE, "--for=15s", 1000);
 }
+
+#[test]
+fn a_limit_of_cpu_makes_a_program_take_longer() {
+    let seconds = |limit: &str| {
+        let pod = format!(
+            "apiVersion: v1
+kind: Pod
+metadata: {{name: a}}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: a
+    image: busybox
+    resources: {{limits: {{{limit}}}}}
+    command:
+    - sh
+    - -c
+    - 'began=$(date +%s); i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo >/dev/null; done; echo took $(($(date +%s) - began));
+      grep nr_throttled /sys/fs/cgroup/cpu.stat'
+"
+        );
+        live(&pod, &[]).said
+    };
+    let (free, tenth, hundredth) = (seconds(""), seconds("cpu: 100m"), seconds("cpu: 10m"));
+    assert!(free.contains("took 0\nnr_throttled 0\n"), "{free}");
+    let took = |said: &str| -> u32 {
+        let line = said.lines().find_map(|line| line.strip_prefix("took "));
+        line.and_then(|seconds| seconds.parse().ok())
+            .unwrap_or_else(|| panic!("{said}"))
+    };
+    // It has computed for two thirds of a second.
+    assert!((5..=8).contains(&took(&tenth)), "{tenth}");
+    assert!((55..=75).contains(&took(&hundredth)), "{hundredth}");
+    assert_eq!(seconds("cpu: 10m"), hundredth, "the same every time");
+}

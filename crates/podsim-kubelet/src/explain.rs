@@ -141,7 +141,6 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "spec.containers[0].resources.limits.cpu recorded",
                 "spec.containers[0].securityContext.seccompProfile recorded",
                 "spec.volumes[1].nfs refused",
             ]

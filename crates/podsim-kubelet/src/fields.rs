@@ -257,10 +257,10 @@ pub const FIELDS: &[Field] = &[
         Container,
         "more is OOMKilled",
     ),
-    recorded(
+    enforced(
         "spec.containers[].resources.limits.cpu",
         Container,
-        "CPU time is not limited",
+        "a share of each tenth of a second; a program that has used it up waits for the next one",
     ),
     enforced(
         "spec.containers[].resources.limits.ephemeral-storage",

@@ -306,6 +306,8 @@ pub trait Syscalls: Clone + Send + Sync + 'static {
     fn sched_yield(&self) -> impl Future<Output = ()> + Send;
     /// Charges CPU time that the guest used; the runner calls it.
     fn charge_cpu(&self, user: Duration);
+    /// Until when the guest has to wait for CPU time, in monotonic time, because a limit is used up; the runner asks after a time slice.
+    fn throttled_until(&self) -> Option<Duration>;
     /// Asks for more memory for the guest; `false` when a limit says no. The runner calls it with the new total.
     fn charge_memory(&self, total: u64) -> bool;
 }

@@ -108,8 +108,8 @@ pub(crate) fn complain<S: Syscalls>(task: &S, what: &str) {
     let _ = task.write(Fd::STDERR, line.as_bytes()).now_or_never();
 }
 
-/// The epoch callback: the guest has computed for a tick. A dead process stops here, a stopped one waits here, any other
-/// lets the others run. Handlers wait for the next call: only there the guest is in a state in which it can be entered.
+/// The epoch callback: the guest has computed for a tick. A dead process stops here, a stopped one waits here, and so does one whose control
+/// group has used up its CPU time; any other lets the others run. Handlers wait for the next call: only there the guest is in a state in which it can be entered.
 fn end_of_slice<S: Syscalls>(mut store: StoreContextMut<'_, State<S>>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data_mut();
     if !state.slice_ends() {
@@ -123,9 +123,19 @@ fn end_of_slice<S: Syscalls>(mut store: StoreContextMut<'_, State<S>>) -> wasmti
         std::mem::take(&mut taken.looked)
     };
     if looked || !state.task.signal_pending() {
-        return Ok(UpdateDeadline::Yield(1));
+        let Some(until) = state.task.throttled_until() else {
+            return Ok(UpdateDeadline::Yield(1));
+        };
+        let task = state.task.clone();
+        state.waits = true;
+        let wait = async move {
+            // A signal ends it, too: the callback, which is called again at once, sees to that.
+            let _ = task.sleep_until(until).await;
+        };
+        return Ok(UpdateDeadline::YieldCustom(0, Box::pin(wait)));
     }
     let (task, taken) = (state.task.clone(), state.taken.clone());
+    state.waits = true;
     let look = async move {
         while let Some(delivery) = task.take_signal().await {
             let mut taken = taken.lock();

@@ -33,6 +33,8 @@ pub(crate) struct State<S> {
     pub(crate) taken: Arc<Mutex<Taken>>,
     /// When the guest last began to run.
     resumed: Duration,
+    /// The guest waits in the epoch callback, which is called again when that is over.
+    pub(crate) waits: bool,
     /// CPU time that the kernel has not heard of yet.
     uncharged: Duration,
     /// Under virtual time: what computing costs.
@@ -67,6 +69,7 @@ impl<S: Syscalls> State<S> {
             signal_export: "__wasm_signal".to_owned(),
             taken: Arc::default(),
             resumed,
+            waits: false,
             uncharged,
             pace,
             slice,
@@ -94,6 +97,11 @@ impl<S: Syscalls> State<S> {
 
     /// A tick has come: whether the guest's time slice is over and it has to yield.
     pub(crate) fn slice_ends(&mut self) -> bool {
+        if std::mem::take(&mut self.waits) {
+            // That was no computing.
+            self.resume();
+            return true;
+        }
         let Some(pace) = &self.pace else {
             self.pause();
             return true;

@@ -446,6 +446,10 @@ impl Syscalls for HostTask {
     }
     /// The kernel knows.
     fn charge_cpu(&self, _user: Duration) {}
+    /// The control group has it wait.
+    fn throttled_until(&self) -> Option<Duration> {
+        None
+    }
     /// The control group decides, and kills.
     fn charge_memory(&self, _total: u64) -> bool {
         true

@@ -88,14 +88,18 @@ impl TreeFs for CgroupFs {
             ["cgroup.events"] => format!("populated {}\nfrozen 0\n", u8::from(stats.pids > 0)),
             ["cgroup.procs"] => self.processes(caller)?,
             ["cgroup.type"] => "domain\n".into(),
-            // CPU time is counted, not limited.
             ["cpu.max"] => match self.cgroup.cpu().quota {
                 None => "max 100000\n".into(),
                 Some(quota) => format!("{} 100000\n", quota.as_micros()),
             },
             ["cpu.stat"] => {
                 let used = stats.cpu.as_micros();
-                format!("usage_usec {used}\nuser_usec {used}\nsystem_usec 0\n")
+                let (periods, throttled) = (stats.periods, stats.throttled);
+                let waited = stats.throttled_for.as_micros();
+                format!(
+                    "usage_usec {used}\nuser_usec {used}\nsystem_usec 0\nnr_periods {periods}\nnr_throttled {throttled}\n\
+                     throttled_usec {waited}\n"
+                )
             }
             ["cpu.weight"] => format!("{}\n", self.cgroup.cpu().weight),
             ["memory.current"] => format!("{}\n", stats.memory),

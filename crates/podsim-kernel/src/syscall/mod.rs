@@ -401,6 +401,9 @@ impl Syscalls for Task {
     fn charge_cpu(&self, user: Duration) {
         time::charge_cpu(self, user)
     }
+    fn throttled_until(&self) -> Option<Duration> {
+        time::throttled_until(self)
+    }
     fn charge_memory(&self, total: u64) -> bool {
         time::charge_memory(self, total)
     }

@@ -42,8 +42,14 @@ pub(super) async fn sched_yield(_task: &Task) {
 
 pub(super) fn charge_cpu(task: &Task, user: Duration) {
     task.process.usage.lock().times.user += user;
-    task.process.cgroup.charge_cpu(user);
-    task.kernel.clock().computed(user);
+    let clock = task.kernel.clock();
+    task.process.cgroup.charge_cpu(user, clock.monotonic());
+    clock.computed(user);
+}
+
+pub(super) fn throttled_until(task: &Task) -> Option<Duration> {
+    let now = task.kernel.clock().monotonic();
+    task.process.cgroup.throttled_until(now)
 }
 
 /// RLIMIT_AS says no and nothing else happens; a control group's limit kills.
