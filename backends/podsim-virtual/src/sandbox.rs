@@ -1,6 +1,6 @@
 //! Pod sandboxes: pause, and the namespaces that it holds.
 
-use crate::container::Container;
+use crate::container::{Container, limit};
 use crate::node::Node;
 use crate::process::{self, Io, StartRequest};
 use crate::rootfs::{self, RootfsRequest};
@@ -94,6 +94,7 @@ impl Sandbox {
         let cgroup = kernel
             .root_cgroup()
             .child(&format!("kubepods/pod{}", config.metadata.uid));
+        limit(&cgroup, &config.resources);
         let ipc = match config.namespaces.ipc {
             NamespaceMode::Node => initial.ipc.clone(),
             _ => IpcNamespace::new(kernel.allocate_ns_inode(), kernel.clock().clone()),

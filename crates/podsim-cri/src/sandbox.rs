@@ -1,6 +1,6 @@
 //! Pod sandboxes: the pause process that holds a Pod's namespaces.
 
-use crate::{NamespaceInodes, NamespaceOption, UtsNamespace};
+use crate::{NamespaceInodes, NamespaceOption, Resources, UtsNamespace};
 use jiff::Timestamp;
 use podsim_sys::Pid;
 use std::collections::BTreeMap;
@@ -98,6 +98,8 @@ pub struct PodSandboxConfig {
     pub uts: UtsNamespace,
     /// Settings of the sandbox's namespaces, with dots in their names.
     pub sysctls: BTreeMap<String, String>,
+    /// Limits of the Pod as a whole.
+    pub resources: Resources,
     /// The handler of the Pod's RuntimeClass; empty is the runtime itself. (CRI has it beside the configuration.)
     pub runtime_handler: String,
 }

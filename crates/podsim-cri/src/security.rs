@@ -51,7 +51,7 @@ pub struct Capabilities {
     pub drop: Vec<String>,
 }
 
-/// Limits of a container.
+/// Limits of a container, or of a Pod as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     /// Bytes; going over it is an `OOMKilled`.

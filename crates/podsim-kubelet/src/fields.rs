@@ -585,10 +585,10 @@ pub const FIELDS: &[Field] = &[
         "Never: no Pod makes room for this one",
     ),
     enforced("spec.overhead", Pod, "is added to what the Pod asks for"),
-    recorded(
+    enforced(
         "spec.resources",
         Pod,
-        "limits of whole Pods do not act; requests count for the scheduler",
+        "limits of the Pod as a whole: CPU and memory of all its containers together; requests count for the scheduler",
     ),
     recorded("spec.resourceClaims", Pod, "there are no devices to claim"),
     enforced(

@@ -1,5 +1,6 @@
 //! What a Pod's sandbox is to be (`generatePodSandboxConfig`).
 
+use crate::container_config::resources;
 use crate::containers::{init_containers, is_sidecar, regular_containers};
 use crate::{KubeletConfig, dns, sysctls};
 use k8s_openapi::api::core::v1::{ContainerPort, Pod, PodSpec};
@@ -129,6 +130,7 @@ pub(crate) fn sandbox_config(
             namespace,
             attempt,
         },
+        resources: spec.resources.as_ref().map(resources).unwrap_or_default(),
         hostname: if host_network {
             String::new()
         } else {

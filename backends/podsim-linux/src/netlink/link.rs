@@ -52,6 +52,8 @@ pub struct Link {
     pub master: Option<u32>,
     /// For a veth end: the index of its peer, in the peer's namespace.
     pub peer: Option<u32>,
+    /// Its group.
+    pub group: u32,
     /// The text that was given to it.
     pub alias: Option<String>,
 }
@@ -110,6 +112,8 @@ pub struct LinkSettings<'a> {
     pub tx_queue_len: Option<u32>,
     /// A text for people (and for us: whose it is). Only for interfaces that are there.
     pub alias: Option<&'a str>,
+    /// The group that it is in (`ip link show group`).
+    pub group: Option<u32>,
     /// The bridge to become a port of; 0 for none.
     pub master: Option<u32>,
     /// The network namespace to be in.
@@ -132,6 +136,7 @@ impl LinkSettings<'_> {
                 self.mtu.map(LinkAttribute::Mtu),
                 self.tx_queue_len.map(LinkAttribute::TxQueueLen),
                 self.alias.map(|alias| LinkAttribute::IfAlias(alias.to_owned())),
+                self.group.map(LinkAttribute::Group),
                 self.master.map(LinkAttribute::Controller),
                 self.netns.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())),
             ]
@@ -249,6 +254,7 @@ impl Link {
                 libc::IFLA_TXQLEN => link.tx_queue_len = parse_u32(value).unwrap_or_default(),
                 libc::IFLA_MASTER => link.master = parse_u32(value).ok(),
                 libc::IFLA_LINK => parent = parse_i32(value).ok(),
+                libc::IFLA_GROUP => link.group = parse_u32(value).unwrap_or_default(),
                 libc::IFLA_IFALIAS => link.alias = parse_string(value).ok(),
                 libc::IFLA_STATS64 => link.counters = counters(value).unwrap_or_default(),
                 libc::IFLA_LINKINFO => {

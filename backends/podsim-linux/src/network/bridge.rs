@@ -51,8 +51,9 @@ impl BridgeUse {
 pub(super) fn ensure(netlink: &mut Netlink, config: &InterfaceConfig, range: Cidr) -> Result<u32> {
     check_range(netlink, &config.name, range)?;
     let link = match netlink.link(&*config.name)? {
-        Some(link) => link,
-        None => make(netlink, config)?,
+        // Who was making it may have been killed.
+        Some(link) if !is_half_made(&link) => link,
+        _ => make(netlink, config)?,
     };
     if link.kind != "bridge" {
         return Err(Error::NotABridge(config.name.clone()));
@@ -73,11 +74,20 @@ pub(super) fn ensure(netlink: &mut Netlink, config: &InterfaceConfig, range: Cid
     Ok(link.index)
 }
 
+/// The group of a bridge that has no alias yet: the kernel takes a group for an interface that is just being made, but no alias.
+pub(super) const HALF_MADE: u32 = 0x706f_6473;
+
+/// Whether it is a bridge of ours, though nothing says so yet.
+pub(super) fn is_half_made(link: &Link) -> bool {
+    link.kind == "bridge" && link.group == HALF_MADE
+}
+
 fn make(netlink: &mut Netlink, config: &InterfaceConfig) -> Result<Link> {
-    unless(Errno::EEXIST, add(netlink, config))?;
+    unless(Errno::EEXIST, add(netlink, config, Some(HALF_MADE)))?;
     let owner = Owner::Bridge.to_string();
     let alias = LinkSettings {
         alias: Some(&owner),
+        group: Some(0),
         ..LinkSettings::default()
     };
     netlink.set_link(&*config.name, &alias)?;
@@ -87,13 +97,14 @@ fn make(netlink: &mut Netlink, config: &InterfaceConfig) -> Result<Link> {
 
 /// Makes a bridge, down. It has a hardware address from the start: so it keeps it whatever its ports have, and the kernel knows at
 /// once that it has no carrier (`br_dev_newlink`), which it would else find out with the first port.
-pub(super) fn add(netlink: &mut Netlink, config: &InterfaceConfig) -> crate::netlink::Result<()> {
+pub(super) fn add(netlink: &mut Netlink, config: &InterfaceConfig, group: Option<u32>) -> crate::netlink::Result<()> {
     let mac = config.mac.unwrap_or_else(random_mac);
     netlink.add_bridge(&LinkSettings {
         name: Some(&config.name),
         mac: Some(mac),
         mtu: Some(config.mtu),
         tx_queue_len: Some(config.tx_queue_len),
+        group,
         ..LinkSettings::default()
     })?;
     let index = netlink.index_of(&config.name)?;
@@ -146,7 +157,7 @@ pub(super) fn remove(netlink: &mut Netlink, name: &str) -> Result<bool> {
     let Some(bridge) = links.iter().find(|link| link.name == name) else {
         return Ok(true);
     };
-    let ours = bridge.alias.as_deref().and_then(Owner::parse) == Some(Owner::Bridge);
+    let ours = is_half_made(bridge) || bridge.alias.as_deref().and_then(Owner::parse) == Some(Owner::Bridge);
     let used = links.iter().any(|link| link.master == Some(bridge.index));
     if !ours || used {
         return Ok(false);

@@ -207,8 +207,10 @@ impl Leftovers {
     /// All interfaces of ours.
     pub fn list(&mut self) -> Result<Vec<OurLink>> {
         let ours = |link: crate::netlink::Link| {
+            let owner = link.alias.as_deref().and_then(Owner::parse);
+            let owner = owner.or_else(|| bridge::is_half_made(&link).then_some(Owner::Bridge));
             Some(OurLink {
-                owner: Owner::parse(link.alias.as_deref()?)?,
+                owner: owner?,
                 name: link.name,
             })
         };
@@ -256,7 +258,7 @@ fn add_interface(netlink: &mut Netlink, carriers: &NetNs, config: &InterfaceConf
         netlink.add_veth(&own, &other)?;
         up(&mut carriers.netlink()?, &config.name)?;
     } else {
-        bridge::add(netlink, config)?;
+        bridge::add(netlink, config, None)?;
     }
     if let Some((address, prefix)) = config.ipv4 {
         let address = Address {

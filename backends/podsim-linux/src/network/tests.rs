@@ -410,3 +410,31 @@ async fn a_port_is_forwarded_to_whichever_loopback_address_listens() {
     let error = super::port_forward(&pod, 9).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
 }
+
+#[test]
+fn a_bridge_whose_maker_was_killed_is_finished_or_removed() {
+    if !is_root() {
+        return;
+    }
+    for finish in [true, false] {
+        let host = NetNs::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let half_made = InterfaceConfig::new("podsim0");
+        super::bridge::add(&mut host.netlink().unwrap(), &half_made, Some(super::bridge::HALF_MADE)).unwrap();
+        let mut leftovers = host.run(|| Leftovers::of_host(folder.path())).unwrap().unwrap();
+        let owners = |leftovers: &mut Leftovers| -> Vec<Owner> {
+            let all = leftovers.list().unwrap().into_iter();
+            all.map(|link| link.owner).collect()
+        };
+        assert_eq!(owners(&mut leftovers), [Owner::Bridge]);
+        if finish {
+            let node = NodeNetwork::within(config(), host.clone(), folder.path()).unwrap();
+            let link = host.netlink().unwrap().link("podsim0").unwrap().unwrap();
+            assert_eq!((link.alias.as_deref(), link.group), (Some("podsim:bridge"), 0));
+            node.leave().unwrap();
+        } else {
+            assert!(leftovers.remove_bridge_if_unused("podsim0").unwrap());
+        }
+        assert_eq!(owners(&mut leftovers), []);
+    }
+}

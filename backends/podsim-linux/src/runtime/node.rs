@@ -13,7 +13,9 @@ use crate::runtime::users::Users;
 use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
-use podsim_cri::{Error, HostPathCreate, NamespaceMode, NamespaceOption, PodSandboxConfig, Result, SecurityContext};
+use podsim_cri::{
+    Error, HostPathCreate, NamespaceMode, NamespaceOption, PodSandboxConfig, Resources, Result, SecurityContext,
+};
 use podsim_image::layer_store::{LayerStoreError, OverlayXattrs};
 use podsim_image::{Image, LayerStore};
 use podsim_sys::{CloneFlags, FileType, Winsize};
@@ -158,6 +160,17 @@ impl Node {
             Ok(cgroup) => Ok(Some(cgroup)),
             Err(error) => Err(Error::Internal(error.to_string())),
         }
+    }
+
+    /// Limits a Pod as a whole, if it is to be.
+    pub(crate) fn limit_pod(&self, pod_uid: &str, resources: &Resources) -> Result<()> {
+        if *resources == Resources::default() {
+            return Ok(());
+        }
+        let fail = |error: &dyn std::fmt::Display| Error::Internal(error.to_string());
+        let cgroup = self.cgroups.create(&format!("{}/pod{pod_uid}", self.config.name));
+        let cgroup = cgroup.map_err(|error| fail(&error))?;
+        cgroup.apply(resources).map_err(|error| fail(&error))
     }
 
     /// Removes the cgroup of a Pod that has no sandbox and no container any more.

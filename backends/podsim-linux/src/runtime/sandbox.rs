@@ -95,6 +95,7 @@ impl Sandbox {
             true => HostPorts::open_both(mappings, address.into(), netns, clock, &node.network).await?,
             false => HostPorts::open(mappings, address.into(), netns, clock)?,
         };
+        node.limit_pod(&config.metadata.uid, &config.resources)?;
         let cgroup = node.cgroup(&config.metadata.uid, &id.0)?;
         let orders = Self::orders(node, &config, &image, &directory, cgroup.clone())?;
         let users = node.users(&config.namespaces)?;

@@ -1,6 +1,7 @@
 //! What a Pod's unset fields mean (`SetDefaults_*` in `pkg/apis/core/v1/defaults.go`, and the admission plug-ins that set
 //! what every Pod of a cluster has: ServiceAccount, Priority).
 
+use super::pod_resources;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LifecycleHandler, Pod, PodSpec, Probe,
     Toleration, Volume,
@@ -46,6 +47,7 @@ pub fn set_defaults(pod: &mut Pod) {
     for container in containers(spec) {
         set_container_defaults(container, host_network);
     }
+    pod_resources::set_defaults(spec);
     for ephemeral in spec.ephemeral_containers.iter_mut().flatten() {
         let image = ephemeral.image.clone().unwrap_or_default();
         text(&mut ephemeral.image_pull_policy, default_pull_policy(&image));

@@ -5,6 +5,7 @@ mod defaults;
 mod ephemeral;
 mod limit_range;
 pub mod names;
+mod pod_resources;
 mod qos;
 pub mod quantity;
 mod resize;

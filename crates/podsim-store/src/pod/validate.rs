@@ -5,6 +5,7 @@
 
 use super::ephemeral::validate_ephemeral;
 use super::names;
+use super::pod_resources;
 use super::validate_container::{Context, validate_container};
 use super::validate_handler::validate_life;
 use super::validate_scheduling::validate_scheduling;
@@ -101,6 +102,7 @@ pub(crate) fn one_of(field: &str, value: Option<&String>, allowed: &[&str], erro
 fn validate_spec(spec: &PodSpec, errors: &mut Vec<FieldError>) {
     let volumes = validate_volumes(spec.volumes.as_deref().unwrap_or_default(), errors);
     validate_containers(spec, &volumes, errors);
+    pod_resources::validate(spec, errors);
     one_of(
         "spec.restartPolicy",
         spec.restart_policy.as_ref(),
