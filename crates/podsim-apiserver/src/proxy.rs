@@ -57,11 +57,12 @@ impl<'a> Proxied<'a> {
 }
 
 /// The parts of `[scheme:]name[:port]` (`SplitSchemeNamePort`).
-fn split_name(id: &str) -> Option<(&str, &str)> {
+fn split_name(id: &str) -> Option<(bool, &str, &str)> {
     match id.split(':').collect::<Vec<_>>().as_slice() {
-        [name] => Some((name, "")),
-        [name, port] => Some((name, port)),
-        ["http" | "", name, port] => Some((name, port)),
+        [name] => Some((false, name, "")),
+        [name, port] => Some((false, name, port)),
+        ["http" | "", name, port] => Some((false, name, port)),
+        ["https", name, port] => Some((true, name, port)),
         _ => None,
     }
 }
@@ -84,7 +85,7 @@ pub(crate) async fn proxy(app: &App, to: Proxied<'_>, request: Request) -> Resul
             to.name
         ))
     };
-    let (name, port) = split_name(to.name).ok_or_else(wrong)?;
+    let (secure, name, port) = split_name(to.name).ok_or_else(wrong)?;
     let address = match to.kind {
         "pods" => pod_address(app, to.namespace, name, port)?,
         "services" => service_address(app, to.namespace, name, port)?,
@@ -103,7 +104,7 @@ pub(crate) async fn proxy(app: &App, to: Proxied<'_>, request: Request) -> Resul
     };
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let target = format!("/{rest}{query}").parse().map_err(|_| wrong())?;
-    pass_on(app, address, target, request).await
+    pass_on(app, address, secure, target, request).await
 }
 
 fn number(port: &str) -> Result<u16> {
@@ -170,12 +171,17 @@ fn kubelet(app: &App, node: &str, path: &str) -> Result<Response> {
     }
 }
 
-async fn pass_on(app: &App, address: SocketAddr, target: Uri, mut request: Request) -> Result<Response> {
+async fn pass_on(app: &App, address: SocketAddr, secure: bool, target: Uri, mut request: Request) -> Result<Response> {
     let unreachable =
         |what: &dyn std::fmt::Display| ApiError::unavailable(format!("error trying to reach service: {what}"));
     let connection = app.runtime.dial(address).await;
-    let connection =
+    let mut connection =
         connection.map_err(|error| unreachable(&format!("dial tcp {address}: connect: {}", without_code(&error))))?;
+    if secure {
+        let host = address.ip().to_string();
+        let spoken = podsim_kubelet::tls::connect(connection, &host).await;
+        connection = spoken.map_err(|error| unreachable(&error))?;
+    }
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(connection))
         .await
         .map_err(|error| unreachable(&error))?;
@@ -251,10 +257,10 @@ mod tests {
     #[test]
     fn names_have_schemes_and_ports() {
         for (id, parts) in [
-            ("p", Some(("p", ""))),
-            ("p:80", Some(("p", "80"))),
-            ("http:p:80", Some(("p", "80"))),
-            ("https:p:80", None),
+            ("p", Some((false, "p", ""))),
+            ("p:80", Some((false, "p", "80"))),
+            ("http:p:80", Some((false, "p", "80"))),
+            ("https:p:80", Some((true, "p", "80"))),
             ("a:b:c:d", None),
         ] {
             assert_eq!(split_name(id), parts, "{id}");

@@ -96,11 +96,7 @@ fn is_default(manifest: &Value, path: &str) -> bool {
     match manifest.pointer(&pointer) {
         None | Some(Value::Null | Value::Bool(false)) => true,
         Some(Value::Bool(true)) => false,
-        Some(Value::String(text)) => {
-            text.is_empty()
-                || path.starts_with("spec.serviceAccount") && text == "default"
-                || path.ends_with(".scheme") && text == "HTTP"
-        }
+        Some(Value::String(text)) => text.is_empty() || path.starts_with("spec.serviceAccount") && text == "default",
         Some(Value::Array(items)) => items.is_empty(),
         Some(Value::Object(map)) => map.is_empty(),
         Some(Value::Number(_)) => false,

@@ -187,12 +187,12 @@ pub const FIELDS: &[Field] = &[
     enforced(
         "spec.containers[].lifecycle.postStart.httpGet",
         Container,
-        "a request from the node to the Pod, or to the host that is named; TLS is not spoken: HTTPS falls back to HTTP",
+        "a request from the node to the Pod, or to the host that is named; with HTTPS nobody checks the certificate",
     ),
     enforced(
         "spec.containers[].lifecycle.preStop.httpGet",
         Container,
-        "a request from the node to the Pod, or to the host that is named; TLS is not spoken: HTTPS falls back to HTTP",
+        "a request from the node to the Pod, or to the host that is named; with HTTPS nobody checks the certificate",
     ),
     enforced(
         "spec.containers[].lifecycle.stopSignal",
@@ -213,21 +213,6 @@ pub const FIELDS: &[Field] = &[
         "spec.containers[].startupProbe",
         Container,
         "the other probes wait for it; network probes go from the node to the Pod's address",
-    ),
-    recorded(
-        "spec.containers[].livenessProbe.httpGet.scheme",
-        Container,
-        "TLS is not spoken: an HTTPS probe fails",
-    ),
-    recorded(
-        "spec.containers[].readinessProbe.httpGet.scheme",
-        Container,
-        "TLS is not spoken: an HTTPS probe fails",
-    ),
-    recorded(
-        "spec.containers[].startupProbe.httpGet.scheme",
-        Container,
-        "TLS is not spoken: an HTTPS probe fails",
     ),
     enforced(
         "spec.containers[].ports",

@@ -45,6 +45,7 @@ mod static_pods;
 pub mod status;
 mod sysctls;
 mod taint_eviction;
+pub mod tls;
 mod volumes;
 
 #[cfg(test)]

@@ -69,6 +69,16 @@ async fn http_hook(
     let headers = action.http_headers.as_deref().unwrap_or_default();
     match http::get(&subject.dialer, &url, headers, "lifecycle").await {
         Err(error) if http::is_http_to_https(&error) => {
+            // Who listens in must not hear a password.
+            let headers: Vec<_> = headers
+                .iter()
+                .filter(|h| !h.name.eq_ignore_ascii_case("Authorization"))
+                .cloned()
+                .collect();
+            let plain = url.without_tls();
+            if http::get(&subject.dialer, &plain, &headers, "lifecycle").await.is_err() {
+                return Err(error);
+            }
             let message = format!(
                 "request to HTTPS lifecycle hook {} got HTTP response, retry with HTTP succeeded",
                 url.authority()

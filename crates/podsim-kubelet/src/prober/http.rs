@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 client: one GET, one answer, as much as probes and hooks need (`pkg/probe/http`).
 
 use super::dial::{Dialer, join_host_port, resolve_port};
+use crate::tls;
 use k8s_openapi::api::core::v1::{Container, HTTPGetAction, HTTPHeader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -41,6 +42,14 @@ impl Url {
             path: with_slash(path),
             explicit_port: true,
         })
+    }
+
+    /// The same place in the clear.
+    pub(crate) fn without_tls(&self) -> Self {
+        Self {
+            scheme: "http".to_owned(),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn authority(&self) -> String {
@@ -142,14 +151,16 @@ pub(crate) fn timed_out(url: &Url) -> String {
 
 /// Does this error say that HTTP was spoken where TLS was expected?
 pub(crate) fn is_http_to_https(error: &str) -> bool {
-    error.ends_with("server gave HTTP response to HTTPS client")
+    error.ends_with(tls::HTTP_INSTEAD)
 }
 
-/// One request. podsim speaks no TLS: with `https` the request still goes out in the clear, because a server that answers it
-/// is known not to speak TLS either, which is what upstream says of it.
+/// One request.
 pub(crate) async fn get(dialer: &Dialer, url: &Url, headers: &[HTTPHeader], purpose: &str) -> Result<Response, String> {
     let wrong = |why: String| failed(url, &why);
     let mut stream = dialer.connect(&url.host, url.port).await.map_err(wrong)?;
+    if url.scheme == "https" {
+        stream = tls::connect(stream, &url.host).await.map_err(wrong)?;
+    }
     let talk = async {
         stream.write_all(request(url, headers, purpose).as_bytes()).await?;
         let mut raw = Vec::new();
@@ -166,12 +177,7 @@ pub(crate) async fn get(dialer: &Dialer, url: &Url, headers: &[HTTPHeader], purp
         std::io::Result::Ok(raw)
     };
     let raw = talk.await.map_err(|error| failed(url, &error.to_string()))?;
-    let response = parse(&raw).map_err(|why| failed(url, &why));
-    match (response, url.scheme.as_str()) {
-        (Ok(_), "https") => Err(failed(url, "http: server gave HTTP response to HTTPS client")),
-        (Err(_), "https") => Err(failed(url, "podsim does not speak TLS")),
-        (result, _) => result,
-    }
+    parse(&raw).map_err(wrong)
 }
 
 fn request(url: &Url, headers: &[HTTPHeader], purpose: &str) -> String {

@@ -251,6 +251,17 @@ async fn what_is_said_of_http_and_tcp_is_upstreams() {
             answers("HTTP/1.1 400 Bad Request\r\n\r\n"),
             "Unhealthy: Readiness probe failed: Get \"https://IP:80/\": http: server gave HTTP response to HTTPS client",
         ),
+        (
+            https(),
+            answers("SSH-2.0-x"),
+            "Unhealthy: Readiness probe failed: Get \"https://IP:80/\": tls: first record does not look like a TLS handshake",
+        ),
+        (https(), over_tls("HTTP/1.1 200 OK\r\n\r\nok"), "ready"),
+        (
+            https(),
+            over_tls("HTTP/1.1 503 Oops\r\nContent-Length: 0\r\n\r\n"),
+            "Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503",
+        ),
         (tcp(), PortScript::Hangs, "ready"),
         (
             tcp(),
@@ -260,6 +271,34 @@ async fn what_is_said_of_http_and_tcp_is_upstreams() {
     ] {
         assert_eq!(told_of(probe, script).await, expected);
     }
+}
+
+/// A server that answers this over TLS, with a certificate that nobody has signed.
+fn over_tls(answer: &'static str) -> PortScript {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    let made = rcgen::generate_simple_self_signed(vec!["example.com".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key)
+        });
+    let acceptor = TlsAcceptor::from(Arc::new(config.expect("a configuration")));
+    PortScript::Serves(Arc::new(move |stream| {
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            let mut stream = acceptor.accept(stream).await?;
+            let _ = stream.read(&mut [0; 1024]).await?;
+            stream.write_all(answer.as_bytes()).await?;
+            stream.shutdown().await
+        });
+    }))
 }
 
 /// A gRPC health service that answers with this state, or (`None`) does not know the service.

@@ -153,6 +153,13 @@ pub(crate) fn decode(text: &str, query: bool) -> Option<String> {
 /// Reads a request from the beginning of what has arrived.
 pub(crate) fn parse(bytes: &[u8], peer: SocketAddr) -> Parsed {
     let Some(end) = find(bytes, b"\r\n\r\n") else {
+        // A first line that is none (a client that speaks TLS, say) is answered at once.
+        if let Some(line) = find(bytes, b"\n") {
+            let line = String::from_utf8_lossy(bytes.get(..line).unwrap_or_default());
+            if request_line(line.trim_end_matches('\r')).is_none() {
+                return Parsed::Bad(400);
+            }
+        }
         return if bytes.len() > MOST_HEAD {
             Parsed::Bad(431)
         } else {

@@ -114,7 +114,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 fn answer(fd: Fd) -> u16 {
     let mut head = Vec::new();
     let mut buffer = [0; 2048];
-    while !head.windows(4).any(|w| w == b"\r\n\r\n") && !head.windows(2).any(|w| w == b"\n\n") {
+    // A first line that does not begin with a method is no request (a client that speaks TLS, say).
+    let is_wrong = |head: &[u8]| {
+        let line = head
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .and_then(|end| head.get(..end));
+        let method = line.and_then(|line| line.split(|byte| *byte == b' ').next());
+        method.is_some_and(|method| !method.iter().all(u8::is_ascii_alphabetic))
+    };
+    while !is_wrong(&head) && !head.windows(4).any(|w| w == b"\r\n\r\n") && !head.windows(2).any(|w| w == b"\n\n") {
         if head.len() > MOST_HEAD || !dial::wait_for(fd, PollEvents::IN, Some(PATIENCE)).unwrap_or(false) {
             return respond(fd, 408, "Request Timeout", None, true);
         }
@@ -122,6 +131,9 @@ fn answer(fd: Fd) -> u16 {
             Ok(0) | Err(_) => return 0,
             Ok(count) => head.extend_from_slice(buffer.get(..count).unwrap_or_default()),
         }
+    }
+    if is_wrong(&head) {
+        return respond(fd, 400, "Bad Request", None, true);
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     let mut words = text.lines().next().unwrap_or("").split(' ');
