@@ -63,6 +63,11 @@ impl Node {
         for (lent, minor) in node.config.lent.iter().zip(0..) {
             crate::hostfs::mount(&node.kernel.initial_namespaces().mnt, lent, minor)?;
         }
+        if let Some(neighbours) = &node.config.neighbours {
+            neighbours
+                .show(&node.kernel.initial_namespaces().mnt)
+                .map_err(|errno| describe("cannot show what the nodes share", errno))?;
+        }
         node.bring_up_network()
             .map_err(|errno| describe("cannot configure the node's network", errno))?;
         Ok(node)

@@ -32,6 +32,9 @@ async fn usage(app: &App) -> Result<Vec<Usage>> {
             let (ContainerState::Running, Some(started)) = (container.state, container.started_at) else {
                 continue;
             };
+            if !crate::pods::is_of(&container.labels, pod) {
+                continue;
+            }
             // It may end while it is looked at.
             let Ok(stats) = runtime.container_stats(&container.id).await else {
                 continue;

@@ -20,6 +20,7 @@ use podsim_cri::{
 };
 use podsim_store::{Object, StoreError, kinds};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `pods/log`.
@@ -127,7 +128,8 @@ pub(crate) async fn portforward(
         pod_uid: Some(uid(&pod)),
         ..PodSandboxFilter::default()
     };
-    let sandbox = app.runtime_of(&pod).list_pod_sandbox(&filter).await?.into_iter().next();
+    let mut sandboxes = app.runtime_of(&pod).list_pod_sandbox(&filter).await?.into_iter();
+    let sandbox = sandboxes.find(|sandbox| is_of(&sandbox.labels, &pod));
     let Some(sandbox) = sandbox else {
         let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
         let message = format!("unable to forward port because pod is not running. Current status={phase}");
@@ -223,11 +225,25 @@ fn names(containers: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// The annotation of a mirror: the uid of its static Pod.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
 /// The uid that the node knows the Pod by: of a mirror, that of its static Pod.
 pub(crate) fn uid(pod: &Value) -> String {
-    let mirrored = &pod["metadata"]["annotations"]["kubernetes.io/config.mirror"];
+    let mirrored = &pod["metadata"]["annotations"][MIRROR];
     let uid = mirrored.as_str().or(pod["metadata"]["uid"].as_str());
     uid.unwrap_or_default().to_owned()
+}
+
+/// Is something on the node, by its labels, of this Pod? A mirror's uid is what somebody has written into an annotation: it could be that of
+/// a Pod that is none of theirs.
+pub(crate) fn is_of(labels: &BTreeMap<String, String>, pod: &Value) -> bool {
+    let same = |label: &str, field: &str| {
+        let found = labels.get(&format!("io.kubernetes.pod.{label}"));
+        found.is_some_and(|found| pod["metadata"][field] == *found)
+    };
+    let is_mirror = pod["metadata"]["annotations"][MIRROR].is_string();
+    !is_mirror || same("name", "name") && same("namespace", "namespace")
 }
 
 /// All containers of this name that the Pod has had and that are still known, the newest first.
@@ -237,7 +253,7 @@ async fn containers(app: &App, pod: &Object, name: &str) -> Result<Vec<Container
         ..ContainerFilter::default()
     };
     let mut found = app.runtime_of(pod).list_containers(&filter).await?;
-    found.retain(|container| container.metadata.name == name);
+    found.retain(|container| container.metadata.name == name && is_of(&container.labels, pod));
     found.sort_by_key(|container| std::cmp::Reverse((container.metadata.attempt, container.created_at)));
     Ok(found)
 }

@@ -46,6 +46,12 @@ pub fn regular_containers(pod: &Pod) -> &[Container] {
     pod.spec.as_ref().map(|s| s.containers.as_slice()).unwrap_or_default()
 }
 
+/// The containers that last as long as the Pod: sidecars, and the containers proper.
+pub fn lasting_containers(pod: &Pod) -> impl Iterator<Item = &Container> {
+    let sidecars = init_containers(pod).iter().filter(|c| is_sidecar(c));
+    sidecars.chain(regular_containers(pod))
+}
+
 /// The ephemeral containers.
 #[must_use]
 pub fn ephemeral_containers(pod: &Pod) -> &[EphemeralContainer] {

@@ -10,7 +10,7 @@
 //! * What is told: [`events`], `node` (the Node object and its heartbeat), [`node_controller`] (who misses it), `taint_eviction`.
 //! * For people: [`fields`] and [`mod@explain`] (what podsim does with each field of a Pod), [`namespaces`] (who shares which).
 //!
-//! Nothing polls: workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
+//! Nothing polls (but for changes of a folder with static Pods): workers wake for changes in the store, for events of the runtime, and for the end of a back-off. All time
 //! comes from `podsim_sys::Clock`.
 
 pub mod actions;

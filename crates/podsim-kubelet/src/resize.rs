@@ -1,7 +1,7 @@
 //! Resizing Pods in place (KEP-1287), as far as it can be decided without a runtime: what a Pod was given of what it asks for
 //! (`pkg/kubelet/allocation`), and what has to be done to a container that runs with something else (`computePodResizeAction`).
 
-use crate::containers::{init_containers, is_sidecar, regular_containers};
+use crate::containers::{init_containers, lasting_containers, regular_containers};
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
 use podsim_store::pod::quantity;
 use serde_json::{Value, json};
@@ -20,19 +20,13 @@ pub(crate) const INFEASIBLE: &str = "Infeasible";
 /// It does not fit beside the others.
 pub(crate) const DEFERRED: &str = "Deferred";
 
-/// The containers whose resources can be changed: those of the Pod proper, and sidecars (`IsResizableContainer`).
-pub(crate) fn resizable(pod: &Pod) -> impl Iterator<Item = &Container> {
-    let sidecars = init_containers(pod).iter().filter(|c| is_sidecar(c));
-    sidecars.chain(regular_containers(pod))
-}
-
 fn resources(container: &Container) -> ResourceRequirements {
     container.resources.clone().unwrap_or_default()
 }
 
 /// Does the Pod ask for something else than it was given?
 pub(crate) fn differs(pod: &Pod, given: &Pod) -> bool {
-    let of = |pod: &Pod| resizable(pod).map(resources).collect::<Vec<_>>();
+    let of = |pod: &Pod| lasting_containers(pod).map(resources).collect::<Vec<_>>();
     of(pod) != of(given)
 }
 
@@ -44,7 +38,7 @@ pub(crate) fn with_allocation(pod: &Arc<Pod>, given: &Pod) -> Arc<Pod> {
     let mut pod = pod.as_ref().clone();
     if let Some(spec) = pod.spec.as_mut() {
         for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
-            if let Some(given) = resizable(given).find(|g| g.name == container.name) {
+            if let Some(given) = lasting_containers(given).find(|g| g.name == container.name) {
                 container.resources.clone_from(&given.resources);
             }
         }

@@ -1,7 +1,7 @@
 //! What a Pod's sandbox is to be (`generatePodSandboxConfig`).
 
 use crate::container_config::resources;
-use crate::containers::{init_containers, is_sidecar, regular_containers};
+use crate::containers::lasting_containers;
 use crate::{KubeletConfig, dns, sysctls};
 use k8s_openapi::api::core::v1::{ContainerPort, Pod, PodSpec};
 use k8s_openapi::api::node::v1::RuntimeClass;
@@ -79,8 +79,6 @@ pub(crate) fn pod_labels(pod: &Pod) -> Vec<(String, String)> {
 
 /// The ports of the machine that lead to the Pod: those of its containers and sidecars (`MakePortMappings`).
 fn port_mappings(pod: &Pod) -> Vec<PortMapping> {
-    let sidecars = init_containers(pod).iter().filter(|c| is_sidecar(c));
-    let containers = sidecars.chain(regular_containers(pod));
     let mapping = |port: &ContainerPort| {
         let number = |port: i32| u16::try_from(port).ok().filter(|port| *port > 0);
         Some(PortMapping {
@@ -94,7 +92,7 @@ fn port_mappings(pod: &Pod) -> Vec<PortMapping> {
             host_ip: port.host_ip.clone().unwrap_or_default(),
         })
     };
-    containers
+    lasting_containers(pod)
         .flat_map(|c| c.ports.iter().flatten())
         .filter_map(mapping)
         .collect()

@@ -4,8 +4,9 @@
 use crate::events::{EventRecorder, Severity, pod_reference};
 use crate::fit::{is_active, taints::tolerates};
 use crate::pod_worker::names;
-use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, Taint};
-use podsim_store::{DeleteOptions, Selectors, Since, Store, StoreError, WatchEventType, time};
+use crate::status::conditions;
+use k8s_openapi::api::core::v1::{Node, Pod, Taint};
+use podsim_store::{DeleteOptions, Selectors, Since, Store, StoreError, WatchEventType};
 use podsim_sys::{Clock, sleep_until};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -164,25 +165,13 @@ impl TaintEviction {
             return;
         }
         self.tell(&pod, "Marking for deletion");
-        let now = time::now(self.clock.as_ref());
-        let marked = pods.modify_status(namespace, name, |pod| {
-            let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
-            conditions.retain(|c| c.type_ != "DisruptionTarget");
-            conditions.push(PodCondition {
-                type_: "DisruptionTarget".to_owned(),
-                status: "True".to_owned(),
-                reason: Some("DeletionByTaintManager".to_owned()),
-                message: Some("Taint manager: deleting due to NoExecute taint".to_owned()),
-                last_transition_time: Some(now.clone()),
-                observed_generation: pod.metadata.generation,
-                ..PodCondition::default()
-            });
-        });
+        let message = "Taint manager: deleting due to NoExecute taint";
+        let marked = conditions::disrupt(&self.store, &pod, "DeletionByTaintManager", message);
         let options = DeleteOptions {
             uid: Some(uid.clone()),
             ..DeleteOptions::default()
         };
-        if let Err(error) = marked.and_then(|_| pods.delete(namespace, name, &options)) {
+        if let Err(error) = marked.and_then(|()| pods.delete(namespace, name, &options)) {
             tracing::warn!("cannot evict {namespace}/{name}: {error}");
         }
     }

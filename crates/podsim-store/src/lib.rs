@@ -41,5 +41,5 @@ pub use error::{FieldError, FieldErrorKind, StoreError};
 pub use kinds::Kind;
 pub use selector::Selectors;
 pub use store::{DeleteOptions, Deleted, List, Object, Propagation, Store};
-pub use volume::protection;
+pub use volume::{protection, sources};
 pub use watch::{Observer, Since, Watch, WatchEvent, WatchEventType};

@@ -101,20 +101,15 @@ pub(crate) fn validate_claim(path: &str, spec: &Value, errors: &mut Vec<FieldErr
     validate_volume_mode(path, spec, errors);
 }
 
+/// Where a volume is: the objects of its spec that say nothing else.
+pub fn sources(spec: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    const OTHERS: [&str; 3] = ["capacity", "claimRef", "nodeAffinity"];
+    let fields = spec.as_object().into_iter().flatten();
+    fields.filter(|(name, value)| value.is_object() && !OTHERS.contains(&name.as_str()))
+}
+
 /// What is wrong with a volume.
 pub(crate) fn validate_volume(object: &Value, errors: &mut Vec<FieldError>) {
-    /// The fields of its spec that are not its source.
-    const OTHERS: [&str; 9] = [
-        "accessModes",
-        "capacity",
-        "claimRef",
-        "mountOptions",
-        "nodeAffinity",
-        "persistentVolumeReclaimPolicy",
-        "storageClassName",
-        "volumeAttributesClassName",
-        "volumeMode",
-    ];
     let spec = &object["spec"];
     validate_modes("spec", spec, "", errors);
     if spec["capacity"]["storage"].is_null() {
@@ -132,11 +127,7 @@ pub(crate) fn validate_volume(object: &Value, errors: &mut Vec<FieldError>) {
         let path = "spec.persistentVolumeReclaimPolicy";
         errors.push(FieldError::not_supported(path, policy, &POLICIES));
     }
-    let fields = spec.as_object().into_iter().flatten();
-    let sources: Vec<&str> = fields
-        .filter(|(name, value)| value.is_object() && !OTHERS.contains(&name.as_str()))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let sources: Vec<&str> = sources(spec).map(|(name, _)| name.as_str()).collect();
     match sources.as_slice() {
         [] => errors.push(FieldError::required("spec", "must specify a volume type")),
         [_] => {}
@@ -205,8 +196,7 @@ pub(crate) fn validate_claim_update(object: &Value, old: &Value, errors: &mut Ve
 
 /// What may not be changed of a volume: where it is.
 pub(crate) fn validate_volume_update(object: &Value, old: &Value, errors: &mut Vec<FieldError>) {
-    let fields = ["hostPath", "local", "nfs", "csi"];
-    if fields.iter().any(|field| object["spec"][field] != old["spec"][field]) {
+    if !sources(&object["spec"]).eq(sources(&old["spec"])) {
         let path = "spec.persistentvolumesource";
         let detail = "spec.persistentvolumesource is immutable after creation";
         errors.push(FieldError::forbidden(path, detail));
@@ -287,6 +277,26 @@ mod tests {
             ),
         ] {
             assert_eq!(said(|errors| validate_volume(&object, errors)), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn a_volume_stays_where_it_is() {
+        let volume =
+            |source: &str, path: &str| json!({"spec": {source: {"path": path}, "capacity": {"storage": "1Gi"}}});
+        for (new, expected) in [
+            (volume("hostPath", "/a"), vec![]),
+            (
+                volume("hostPath", "/b"),
+                vec!["spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation"],
+            ),
+            (
+                volume("iscsi", "/a"),
+                vec!["spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation"],
+            ),
+        ] {
+            let found = said(|errors| validate_volume_update(&new, &volume("hostPath", "/a"), errors));
+            assert_eq!(found, expected, "{new}");
         }
     }
 

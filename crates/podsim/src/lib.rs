@@ -84,9 +84,16 @@ pub fn main() -> ! {
 /// What the node has to say that is nobody's answer goes to stderr: errors, or what `PODSIM_LOG` (`warn`, `info`, `debug`, `trace`) lets
 /// through.
 fn log() {
-    let level = std::env::var("PODSIM_LOG").unwrap_or_default();
+    let wanted = std::env::var("PODSIM_LOG").unwrap_or_default();
+    let level = match wanted.as_str() {
+        "" => tracing::Level::ERROR,
+        wanted => wanted.parse().unwrap_or_else(|_| {
+            eprintln!("error: PODSIM_LOG: {wanted:?} is none of error, warn, info, debug and trace");
+            std::process::exit(1);
+        }),
+    };
     tracing_subscriber::fmt()
-        .with_max_level(level.parse().unwrap_or(tracing::Level::ERROR))
+        .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_target(false)
         .without_time()

@@ -170,6 +170,24 @@ fn the_pods_of_a_folder_run_and_are_seen_in_the_api() {
     served.says("delete pod web-podsim", "pod \"web-podsim\" deleted\n");
     served.eventually("get pod web-podsim --no-headers", "web-podsim   1/1   Running   0 ");
     served.has("drain podsim", &["node/podsim drained"]);
+    // The uid of a mirror is what somebody has written: it opens nobody else's Pod.
+    let uid = served
+        .kubectl("get pod web-podsim -o jsonpath={.metadata.annotations.kubernetes\\.io/config\\.mirror}")
+        .stdout;
+    let pretender = format!(
+        "apiVersion: v1
+kind: Pod
+metadata: {{name: pretender, annotations: {{kubernetes.io/config.mirror: '{uid}'}}}}
+spec: {{nodeName: elsewhere, containers: [{{name: web, image: nginx}}]}}
+"
+    );
+    served.user.file("pretender.yaml", &pretender);
+    served.says("apply -f pretender.yaml", "pod/pretender created\n");
+    served.fails("exec pretender -- hostname", "container not found (\"web\")");
+    served.fails("port-forward pod/pretender :80", "");
+    let log = served.kubectl("logs pretender");
+    assert!(!log.stdout.contains("ready for start up"), "{}", log.whole());
+    served.kubectl("delete pod pretender --force");
     std::fs::remove_file(folder.path().join("web.yaml")).expect("removed");
     served.eventually("get --raw /api/v1/pods", "\"items\":[]");
 }

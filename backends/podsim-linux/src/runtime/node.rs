@@ -10,6 +10,7 @@ use crate::runtime::config::{LinuxConfig, NetworkConfig};
 use crate::runtime::process::{self, Descriptor, Started, failed, internal};
 use crate::runtime::stdio::Stdio;
 use crate::runtime::users::Users;
+use crate::runtime::volume;
 use crate::spawner::Spawner;
 use jiff::Timestamp;
 use podsim_cri::backend;
@@ -222,6 +223,15 @@ impl Node {
             cgroups: cgroup.map(shown_cgroups).unwrap_or_default(),
             binds,
         })
+    }
+
+    /// Bytes that a container has written to its root. Where images are copied that cannot be told from the image, and counts as nothing.
+    pub(crate) fn writable_layer(&self, container: &str) -> u64 {
+        if self.overlay {
+            volume::disk_usage(&self.path("containers", container).join("upper"))
+        } else {
+            0
+        }
     }
 
     /// Mounts an image in a directory on the node, where it can be written to; says where.

@@ -377,7 +377,7 @@ impl RuntimeService for LinuxRuntime {
         Ok(ContainerStats {
             cpu_usage_nanos: usage.cpu_nanos.unwrap_or(0),
             memory_working_set: usage.memory_working_set.unwrap_or(0),
-            writable_layer: volume::disk_usage(&self.node.path("containers", &id.0).join("upper")),
+            writable_layer: self.node.writable_layer(&id.0),
             pids: usage.pids.unwrap_or(0),
         })
     }

@@ -33,6 +33,16 @@ impl Vfs {
         })
     }
 
+    /// For filesystems that several nodes see: their device numbers are such as no node's own filesystems come to have.
+    #[must_use]
+    pub fn shared(clock: Arc<dyn Clock>, memory: u64) -> Arc<Self> {
+        /// Half of the minor numbers that there are.
+        const FIRST_SHARED: u32 = 1 << 19;
+        let vfs = Self::new(clock, memory);
+        vfs.next_minor.store(FIRST_SHARED, Ordering::Relaxed);
+        vfs
+    }
+
     /// Time.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

@@ -1,6 +1,6 @@
 //! Ports of the node (`hostPort`): two Pods cannot have the same (`framework.HostPortInfo`).
 
-use crate::containers::{init_containers, is_sidecar, regular_containers};
+use crate::containers::lasting_containers;
 use k8s_openapi::api::core::v1::Pod;
 
 /// As the scheduler and the kubelet say it.
@@ -10,10 +10,7 @@ pub const TAKEN: &str = "node(s) didn't have free ports for the requested pod po
 type HostPort<'a> = (&'a str, &'a str, i32);
 
 fn host_ports(pod: &Pod) -> impl Iterator<Item = HostPort<'_>> {
-    let sidecars = init_containers(pod).iter().filter(|c| is_sidecar(c));
-    let ports = sidecars
-        .chain(regular_containers(pod))
-        .flat_map(|c| c.ports.iter().flatten());
+    let ports = lasting_containers(pod).flat_map(|c| c.ports.iter().flatten());
     ports.filter_map(|port| {
         let number = port.host_port.filter(|p| *p > 0)?;
         let ip = port.host_ip.as_deref().filter(|ip| !ip.is_empty()).unwrap_or("0.0.0.0");

@@ -1,15 +1,15 @@
 //! Pods that take more disk than they may are evicted (`localStorageEviction` in `pkg/kubelet/eviction/eviction_manager.go`). What their
 //! containers log is not counted.
 
-use super::{PodWorker, names};
-use crate::containers::{init_containers, is_sidecar, regular_containers};
+use super::PodWorker;
+use crate::containers::lasting_containers;
 use crate::events::Severity;
 use crate::runtime_status::PodRuntimeStatus;
-use k8s_openapi::api::core::v1::{Container, EmptyDirVolumeSource, Pod, PodCondition};
+use crate::status::conditions;
+use k8s_openapi::api::core::v1::{Container, EmptyDirVolumeSource, Pod};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use podsim_cri::{ContainerState, ContainerStatus};
 use podsim_store::pod::quantity;
-use podsim_store::time;
 use std::time::Duration;
 
 /// How often it is looked (`monitoringInterval`).
@@ -34,19 +34,13 @@ fn bytes(quantity: &Quantity) -> i128 {
     quantity::units(&quantity.0).unwrap_or(0)
 }
 
-/// The containers that count for the Pod as a whole.
-fn counted(pod: &Pod) -> impl Iterator<Item = &Container> {
-    let sidecars = init_containers(pod).iter().filter(|c| is_sidecar(c));
-    sidecars.chain(regular_containers(pod))
-}
-
 impl PodWorker {
     /// Looks how much the Pod takes, if it is time, and evicts it if that is too much. Gives the monotonic time of the next look; `None` where
     /// nothing is limited.
     pub(super) async fn check_storage(&mut self, pod: &Pod, runtime: &PodRuntimeStatus) -> Option<Duration> {
         let volumes = pod.spec.iter().flat_map(|s| s.volumes.iter().flatten());
         let mut limits = volumes.filter_map(|v| v.empty_dir.as_ref().and_then(size_limit));
-        if limits.next().is_none() && counted(pod).all(|c| limit(c).is_none()) || self.failure.is_some() {
+        if limits.next().is_none() && lasting_containers(pod).all(|c| limit(c).is_none()) {
             return None;
         }
         let now = self.node.clock.monotonic();
@@ -84,9 +78,8 @@ impl PodWorker {
             let found = runtime.newest(name);
             found.filter(|status: &&ContainerStatus| status.state == ContainerState::Running)
         };
-        let (mut limited, mut whole) = (0, 0);
         let mut exceeded = None;
-        for container in counted(pod) {
+        for container in lasting_containers(pod) {
             let limit = limit(container);
             let Some(status) = running(&container.name) else {
                 continue;
@@ -103,13 +96,8 @@ impl PodWorker {
                 });
             }
         }
-        for container in counted(pod) {
-            if let Some(limit) = limit(container) {
-                limited += 1;
-                whole += bytes(limit);
-            }
-        }
-        if limited > 0 && total > whole {
+        let limits = lasting_containers(pod).filter_map(limit).map(bytes);
+        if let Some(whole) = limits.reduce(|a, b| a + b).filter(|whole| total > *whole) {
             return Some(format!(
                 "Pod ephemeral local storage usage exceeds the total limit of containers {}. ",
                 quantity::binary(whole)
@@ -120,23 +108,9 @@ impl PodWorker {
 
     fn evict(&mut self, pod: &Pod, message: String) {
         self.tell(pod, None, Severity::Warning, "Evicted", &message);
-        let (namespace, name) = names(pod);
-        let now = time::now(self.node.clock.as_ref());
         if !*self.partitioned.borrow() {
             // A Pod that is gone needs no condition.
-            let _ = self.node.store.api::<Pod>().modify_status(namespace, name, |pod| {
-                let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
-                conditions.retain(|c| c.type_ != "DisruptionTarget");
-                conditions.push(PodCondition {
-                    type_: "DisruptionTarget".to_owned(),
-                    status: "True".to_owned(),
-                    reason: Some("TerminationByKubelet".to_owned()),
-                    message: Some(message.clone()),
-                    last_transition_time: Some(now.clone()),
-                    observed_generation: pod.metadata.generation,
-                    ..PodCondition::default()
-                });
-            });
+            let _ = conditions::disrupt(&self.node.store, pod, "TerminationByKubelet", &message);
         }
         self.evicted_until = Some(self.node.clock.monotonic() + GRACE);
         self.failure = Some(("Evicted", message));

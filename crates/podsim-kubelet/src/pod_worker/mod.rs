@@ -293,8 +293,12 @@ impl PodWorker {
             }
             other => other,
         };
-        let storage_check = self.check_storage(&pod, &runtime).await;
-        if self.failure.is_some() || self.is_finished() || is_over(&pod) {
+        let ends = |worker: &Self| worker.failure.is_some() || worker.is_finished() || is_over(&pod);
+        let storage_check = match ends(self) {
+            true => None,
+            false => self.check_storage(&pod, &runtime).await,
+        };
+        if ends(self) {
             return self.wind_down(&pod, &runtime).await;
         }
         if self.allocate(&pod) {

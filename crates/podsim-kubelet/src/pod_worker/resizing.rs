@@ -4,6 +4,7 @@
 use super::PodWorker;
 use crate::actions::ContainerToUpdate;
 use crate::container_config;
+use crate::containers::lasting_containers;
 use crate::events::Severity;
 use crate::resize::{self, DEFERRED, Refusal};
 use crate::runtime_status::PodRuntimeStatus;
@@ -183,7 +184,7 @@ impl PodWorker {
         if self.resizing.in_progress.is_none() {
             return;
         }
-        let behind = resize::resizable(pod).any(|container| {
+        let behind = lasting_containers(pod).any(|container| {
             let running = runtime.running().find(|s| s.metadata.name == container.name);
             let actual = running.and_then(|s| self.resizing.actual.get(&s.id));
             actual.is_some_and(|actual| resize::step(container, actual).is_some())

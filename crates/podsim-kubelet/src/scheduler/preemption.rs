@@ -4,9 +4,10 @@ use super::filter::{Filter, Unfit};
 use super::{Scheduler, count, lines};
 use crate::events::{Severity, pod_reference};
 use crate::fit::cluster::View;
+use crate::status::conditions;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, PodCondition};
-use podsim_store::{DeleteOptions, kinds, time};
+use k8s_openapi::api::core::v1::Pod;
+use podsim_store::{DeleteOptions, kinds};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -113,24 +114,12 @@ fn victims(filter: &Filter<'_>, node: &str, view: &View<'_>) -> Result<Vec<Pod>,
 impl Scheduler {
     /// Has the victims go, with their grace, and notes for whom (`prepareCandidate`).
     pub(super) fn preempt(&self, pod: &Pod, plan: &Plan) {
-        let now = time::now(self.store.clock().as_ref());
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         for victim in &plan.victims {
             let (namespace, name) = crate::pod_worker::names(victim);
+            let why = "default-scheduler: preempting to accommodate a higher priority pod";
             // One that has gone meanwhile is as good.
-            let _ = self.store.api::<Pod>().modify_status(namespace, name, |victim| {
-                let conditions = victim.status.get_or_insert_default().conditions.get_or_insert_default();
-                conditions.retain(|c| c.type_ != "DisruptionTarget");
-                conditions.push(PodCondition {
-                    type_: "DisruptionTarget".to_owned(),
-                    status: "True".to_owned(),
-                    reason: Some("PreemptionByScheduler".to_owned()),
-                    message: Some("default-scheduler: preempting to accommodate a higher priority pod".to_owned()),
-                    last_transition_time: Some(now.clone()),
-                    observed_generation: victim.metadata.generation,
-                    ..PodCondition::default()
-                });
-            });
+            let _ = conditions::disrupt(&self.store, victim, "PreemptionByScheduler", why);
             let _ = self
                 .store
                 .delete(&kinds::POD, namespace, name, &DeleteOptions::default());

@@ -2,9 +2,10 @@
 
 use super::any_regular_started;
 use crate::containers::{init_containers, is_sidecar};
-use crate::pod_worker::resizing;
+use crate::pod_worker::{names, resizing};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use podsim_store::{Store, StoreError, time};
 
 /// What the conditions follow from.
 pub(super) struct Facts<'a> {
@@ -18,6 +19,26 @@ pub(super) struct Facts<'a> {
     /// Is there a sandbox, and with a network?
     pub(super) sandbox_usable: bool,
     pub(super) now: &'a Time,
+}
+
+/// Notes that a Pod is going to be ended, and why (`apis.DisruptionTarget`).
+pub(crate) fn disrupt(store: &Store, pod: &Pod, reason: &str, message: &str) -> Result<(), StoreError> {
+    let now = time::now(store.clock().as_ref());
+    let (namespace, name) = names(pod);
+    let noted = store.api::<Pod>().modify_status(namespace, name, |pod| {
+        let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+        conditions.retain(|c| c.type_ != "DisruptionTarget");
+        conditions.push(PodCondition {
+            type_: "DisruptionTarget".to_owned(),
+            status: "True".to_owned(),
+            reason: Some(reason.to_owned()),
+            message: Some(message.to_owned()),
+            last_transition_time: Some(now),
+            observed_generation: pod.metadata.generation,
+            ..PodCondition::default()
+        });
+    });
+    noted.map(drop)
 }
 
 /// The conditions that the kubelet writes (`PodConditionByKubelet`), and `PodScheduled`; all others are somebody else's.

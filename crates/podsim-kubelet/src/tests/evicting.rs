@@ -86,6 +86,25 @@ async fn a_container_may_not_take_more_than_its_own_limit() {
 }
 
 #[tokio::test]
+async fn a_pod_that_is_over_is_not_evicted() {
+    let node = Harness::new().await;
+    let mut spec = spec(json!({ "sizeLimit": "5Mi" }), json!({}));
+    spec["restartPolicy"] = "Never".into();
+    node.pod(spec).await;
+    node.runtime.set_disk_usage("v", 6 * MIB);
+    for name in ["a", "b"] {
+        node.runtime.exit(name, 0);
+    }
+    node.seconds(60).await;
+    assert_eq!(node.phase(), "Succeeded");
+    assert!(
+        !node.events().iter().any(|e| e.starts_with("Evicted")),
+        "{:?}",
+        node.events()
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_limited_or_not_too_much_stays() {
     for (volume, limit) in [
         (json!({}), json!({})),

@@ -118,10 +118,7 @@ impl Claimed {
 
 /// The name of the field that says where a volume is.
 fn kind_of(spec: &PersistentVolumeSpec) -> String {
-    /// Objects of the spec that do not.
-    const OTHERS: [&str; 3] = ["capacity", "claimRef", "nodeAffinity"];
     let value = serde_json::to_value(spec).unwrap_or_default();
-    let fields = value.as_object().into_iter().flatten();
-    let found = fields.filter(|(name, value)| value.is_object() && !OTHERS.contains(&name.as_str()));
-    found.map(|(name, _)| name.clone()).collect::<Vec<_>>().join(", ")
+    let names: Vec<&str> = podsim_store::sources(&value).map(|(name, _)| name.as_str()).collect();
+    names.join(", ")
 }

@@ -62,7 +62,15 @@ impl KeptData {
 
     /// The folder with what is in persistent volumes.
     pub(super) fn volumes(&self) -> Result<LentFolder> {
-        volumes(&self.directory)
+        let folder = self.directory.join("volumes");
+        let place = || folder.display().to_string();
+        fs::create_dir_all(&folder).with_context(place)?;
+        Ok(LentFolder {
+            host: fs::canonicalize(&folder).with_context(place)?,
+            node: VOLUMES.to_owned(),
+            readonly: false,
+            owners: Some(self.directory.join("volumes.owners")),
+        })
     }
 
     /// A file of the directory, if it is there.
@@ -85,17 +93,4 @@ impl KeptData {
         fresh.persist(&file).map_err(|error| error.error).with_context(place)?;
         Ok(())
     }
-}
-
-/// A folder in this directory for what is in persistent volumes, as it is lent to nodes.
-pub(super) fn volumes(directory: &Path) -> Result<LentFolder> {
-    let folder = directory.join("volumes");
-    let place = || folder.display().to_string();
-    fs::create_dir_all(&folder).with_context(place)?;
-    Ok(LentFolder {
-        host: fs::canonicalize(&folder).with_context(place)?,
-        node: VOLUMES.to_owned(),
-        readonly: false,
-        owners: Some(directory.join("volumes.owners")),
-    })
 }

@@ -42,7 +42,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -71,8 +70,6 @@ pub(crate) struct Node {
     tasks: JoinSet<()>,
     /// The objects outlive the process.
     kept: bool,
-    /// Persistent volumes that all nodes have and that end with them.
-    _volumes: Option<TempDir>,
 }
 
 /// One of the nodes.
@@ -148,16 +145,7 @@ impl Node {
     ) -> Result<Self> {
         let clock: Arc<dyn Clock> = HostClock::start().context("cannot start the clock")?;
         let mut config = config.clone();
-        let volumes = match data {
-            Some(_) => None,
-            // In memory each node would have its own.
-            None => (count > 1).then(tempfile::tempdir).transpose()?,
-        };
-        config.volumes = match (data, &volumes) {
-            (Some(data), _) => Some(data.volumes()?),
-            (None, Some(directory)) => Some(kept::volumes(directory.path())?),
-            (None, None) => None,
-        };
+        config.volumes = data.map(KeptData::volumes).transpose()?;
         let mut seed = random()?;
         let entropy = move || split_mix(&mut seed);
         let store = match data {
@@ -176,7 +164,7 @@ impl Node {
         let configs = (0..count)
             .map(|number| config.member(number))
             .collect::<Result<Vec<_>>>()?;
-        let neighbours = neighbours(&configs)?;
+        let neighbours = neighbours(&configs, &common.clock)?;
         let mut members = Vec::new();
         for (config, neighbours) in configs.iter().zip(neighbours) {
             members.push(common.member(config, backend, isolated, neighbours).await?);
@@ -238,7 +226,6 @@ impl Node {
             servers,
             tasks,
             kept: data.is_some(),
-            _volumes: volumes,
         })
     }
 
@@ -353,29 +340,25 @@ impl Common {
 }
 
 /// What each of several nodes is told of the others.
-fn neighbours(configs: &[NodeConfig]) -> Result<Vec<Option<Neighbours>>> {
-    if let [_] = configs {
+fn neighbours(configs: &[NodeConfig], clock: &Arc<dyn Clock>) -> Result<Vec<Option<Neighbours>>> {
+    let [first, _, ..] = configs else {
         return Ok(vec![None]);
-    }
-    let mut places = Vec::new();
-    for config in configs {
-        let (address, prefix) = config.eth0()?;
-        places.push((address, prefix, config.cidr()?));
-    }
-    let Some((address, prefix, _)) = places.first() else {
-        return Ok(Vec::new());
     };
-    let lan = Lan::new(Cidr::of(*address, *prefix))?;
-    let of = |own: &Ipv4Addr| Neighbours {
+    let place = |config: &NodeConfig| anyhow::Ok((config.eth0()?.0, config.cidr()?));
+    let places = configs.iter().map(place).collect::<Result<Vec<_>>>()?;
+    let (address, prefix) = first.eth0()?;
+    let lan = Lan::new(Cidr::of(address, prefix), clock.clone(), first.memory())?;
+    let of = |own: Ipv4Addr| Neighbours {
         lan: lan.clone(),
-        address: *own,
-        others: places
-            .iter()
-            .filter(|(address, ..)| address != own)
-            .map(|(address, _, pods)| (*address, *pods))
-            .collect(),
+        address: own,
+        others: places.iter().filter(|(address, _)| *address != own).copied().collect(),
+        // What is kept is a folder of this machine, which all of them have.
+        directory: first
+            .volumes
+            .is_none()
+            .then_some(podsim_apiserver::controllers::VOLUMES),
     };
-    Ok(places.iter().map(|(address, ..)| Some(of(address))).collect())
+    Ok(places.iter().map(|(address, _)| Some(of(*address))).collect())
 }
 
 /// All that works on the objects: the kubelets, the scheduler and the controllers. They end when the set is dropped. The nodes and what a cluster has

@@ -6,7 +6,7 @@ use super::{PROVISIONED_BY, Volumes, annotation};
 use podsim_cri::{RuntimeService, VolumeChange};
 use podsim_kubelet::events::Severity;
 use podsim_store::{DeleteOptions, Object, Selectors, Since, Store, StoreError, kinds};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// As a StorageClass names it.
 pub(super) const NAME: &str = "podsim.dev/local";
@@ -24,11 +24,8 @@ impl Volumes {
             );
             self.tell(claim, Severity::Warning, "ProvisioningFailed", &message);
         };
-        if claim["spec"]["volumeMode"] == "Block" {
-            return failed("block volumes are not supported");
-        }
-        if !claim["spec"]["selector"].is_null() {
-            return failed("claim Selector is not supported");
+        if let Some(why) = refused(&claim["spec"], class) {
+            return failed(why);
         }
         let made = format!("pvc-{uid}");
         let volume = json!({
@@ -37,7 +34,6 @@ impl Volumes {
                 "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
                 "accessModes": claim["spec"]["accessModes"], "volumeMode": "Filesystem",
                 "storageClassName": text(class, "name"), "persistentVolumeReclaimPolicy": class["reclaimPolicy"],
-                "mountOptions": class["mountOptions"],
                 "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name, "uid": uid},
                 "hostPath": {"path": format!("{DIRECTORY}/{made}_{namespace}_{name}"), "type": "DirectoryOrCreate"},
             },
@@ -54,6 +50,32 @@ impl Volumes {
             Err(error) => failed(&error.to_string()),
         }
     }
+}
+
+/// Why no volume can be made, if none can: what is asked for would be passed over in silence.
+fn refused(claim: &Value, class: &Value) -> Option<&'static str> {
+    let is_set = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    if claim["volumeMode"] == "Block" {
+        return Some("block volumes are not supported");
+    }
+    [
+        (&claim["selector"], "claim Selector is not supported"),
+        (&claim["dataSource"], "claim DataSource is not supported"),
+        (&claim["dataSourceRef"], "claim DataSourceRef is not supported"),
+        (
+            &claim["volumeAttributesClassName"],
+            "volume attributes classes are not supported",
+        ),
+        (&class["parameters"], "the class may have no parameters"),
+        (&class["mountOptions"], "the class may have no mountOptions"),
+    ]
+    .into_iter()
+    .find_map(|(value, why)| is_set(value).then_some(why))
 }
 
 /// Deletes the volumes that nobody claims any more, with what is in them, whenever there are some.

@@ -332,6 +332,16 @@ fn why_a_claim_waits_is_told_once() {
             json!({"storageClassName": "x", "volumeMode": "Block"}),
             "ProvisioningFailed failed to provision volume with StorageClass \"x\": block volumes are not supported",
         ),
+        (
+            json!({}),
+            json!({"storageClassName": "x", "dataSource": {"kind": "PersistentVolumeClaim", "name": "old"}}),
+            "ProvisioningFailed failed to provision volume with StorageClass \"x\": claim DataSource is not supported",
+        ),
+        (
+            json!({"parameters": {"type": "ssd"}}),
+            json!({"storageClassName": "x"}),
+            "ProvisioningFailed failed to provision volume with StorageClass \"x\": the class may have no parameters",
+        ),
     ] {
         let cluster = Cluster::new();
         cluster.class("x", class);

@@ -41,12 +41,13 @@ pub(crate) struct ServeArgs {
     /// Run the Pods whose manifests are in this folder, on the first node, and follow its changes (static Pods)
     #[arg(long, value_name = "DIR")]
     pod_manifest_path: Option<PathBuf>,
-    /// How many nodes there are, each with a kernel and a Pod range of its own, in one network; the second one is called podsim-2
+    /// How many nodes there are, each with a kernel and a Pod range of its own, in one network; the second one is called podsim-2. A
+    /// hostPort is a port of this machine, which only one of them can have
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MAX_NODES))]
     nodes: u32,
     #[command(flatten)]
     backend: BackendArgs,
-    /// Keep the objects in this directory: they, the certificates and the kubeconfig are good again the next time, and Pods come back
+    /// Keep the objects, and what is in persistent volumes, in this directory: they, the certificates and the kubeconfig are good again the next time, and Pods come back
     /// with a restart counted [default: everything is in memory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
